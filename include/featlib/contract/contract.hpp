@@ -1,0 +1,190 @@
+/// The contract: what every feature means. Read from YAML or JSON (SEMANTICS section 6); always valid once built.
+///
+///     auto contract = featlib::Contract::load("card_risk.yaml").value();
+///     contract.features()[0].name;
+///     contract.fingerprint(featlib::FingerprintKind::semantic);
+#pragma once
+
+#include <featlib/contract/expression.hpp>
+#include <featlib/core/result.hpp>
+#include <featlib/core/time.hpp>
+#include <featlib/core/value.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace featlib {
+
+/// What NaN and infinity in a float column do: refuse the row, or read as null.
+enum class NanPolicy : std::uint8_t { reject, null };
+
+/// A physical column of a source, or a field of the request: name, type and how raw input becomes a value of it.
+struct Field {
+  std::string name;
+  Type type = Type::int64;
+  int scale = 0;                              ///< decimal digits behind the point; 0 but for decimal
+  std::optional<TimeUnit> time_unit;          ///< timestamp from plain integers: declared unit
+  std::string tz;                             ///< timestamp from naive datetimes: declared zone; empty when none
+  bool floor = false;                         ///< finer time is floored, not an error
+  bool round = false;                         ///< decimal from a double that is no exact multiple is rounded, not an error
+  NanPolicy nan = NanPolicy::reject;
+  bool any_year = false;
+  std::optional<Duration> available_after;    ///< gated cell: known so long after the event
+  std::string available_at;                   ///< gated cell: column holding the instant it is known; empty when none
+  bool any_key = false;                       ///< undeclared key column: int64 or string, by the data
+  std::string unit;
+  std::string description;
+
+  bool gated() const { return available_after.has_value() || !available_at.empty(); }
+};
+
+/// A thing features are about: a card, a terminal, a card at a merchant.
+struct Entity {
+  std::string name;
+  std::vector<std::string> key;               ///< key columns in the request (and in sources, unless `keys` renames them)
+  std::vector<Type> types;                    ///< int64, string or boolean, one a key column
+  std::string description;
+};
+
+/// How a source's rows belong to an entity. Indices are into Source::fields.
+struct SourceEntity {
+  int entity = 0;                             ///< index into Contract::entities()
+  std::vector<int> key_fields;
+  int sequence_field = -1;                    ///< -1: this entity has no sequence here
+};
+
+/// A stream of events.
+struct Source {
+  std::string name;
+  std::vector<SourceEntity> entities;
+  std::vector<Field> fields;                  ///< every physical column, once: clocks, keys, sequences, dedup, columns, available_at columns
+  int event_time_field = 0;
+  int available_time_field = -1;              ///< -1: event_time + delay
+  Duration delay = 0;
+  bool availability_assumed = false;          ///< neither available_time nor delay was declared
+  int dedup_field = -1;
+  std::optional<Duration> retention;          ///< nothing: forever
+  std::vector<int> columns;                   ///< fields declared under `columns`, in file order
+  std::string description;
+
+  int find_field(std::string_view name) const;   ///< index or -1
+};
+
+enum class Bounds : std::uint8_t { closed_open, open_closed, closed_closed, open_open };   // [) (] [] ()
+std::string_view to_string(Bounds bounds);
+constexpr bool tail_closed(Bounds b) { return b == Bounds::closed_open || b == Bounds::closed_closed; }
+constexpr bool head_closed(Bounds b) { return b == Bounds::open_closed || b == Bounds::closed_closed; }
+
+enum class AggregateKind : std::uint8_t { count, count_if, sum, mean, min, max, std, var, first, last, lag, count_distinct, time_since_last };
+std::string_view to_string(AggregateKind kind);
+
+/// `from: source` + `aggregate: mean(amount)` with its window.
+struct Aggregate {
+  AggregateKind kind = AggregateKind::count;
+  int source = 0;                             ///< index into Contract::sources()
+  int source_entity = 0;                      ///< index into Source::entities
+  std::optional<Expression> argument;         ///< bound; reads row columns. None for count() and time_since_last
+  std::vector<int> argument_fields;           ///< Source::fields index of each input of `argument`
+  std::optional<Expression> where;            ///< bound boolean
+  std::vector<int> where_fields;
+  Type argument_type = Type::int64;           ///< a bare decimal column keeps `decimal` and its scale; any other expression its own type
+  int argument_scale = 0;
+  bool argument_is_column = false;            ///< the argument is one bare column: argument_fields[0]
+  std::optional<Duration> window;             ///< none: lifetime, or `last: n` over the retention
+  Duration offset = 0;
+  Bounds bounds = Bounds::closed_open;
+  std::optional<std::int64_t> last;           ///< the last n rows
+  bool lifetime = false;
+  bool include_request = false;
+  bool keep_nulls = false;                    ///< nulls: keep (first, last, lag)
+  int ddof = 1;                               ///< std, var
+  std::int64_t lag = 0;                       ///< lag(k)
+  Duration time_unit = day;                   ///< time_since_last(unit)
+};
+
+enum class FeatureKind : std::uint8_t { aggregate, request, expression };
+
+/// A feature's reference to another value in an `expr`.
+struct FeatureInput {
+  enum class Kind : std::uint8_t { request, feature, as_of } kind;
+  int index = 0;                              ///< into Contract::request() or Contract::features()
+  bool with_fallback = false;
+};
+
+/// A number written in the contract: exact text and its double.
+struct Feature {
+  std::string name;
+  FeatureKind kind = FeatureKind::aggregate;
+  Aggregate aggregate;                        ///< kind aggregate
+  int request_field = -1;                     ///< kind request: index into Contract::request()
+  std::optional<Expression> expression;       ///< kind expression, bound
+  std::vector<FeatureInput> inputs;           ///< kind expression, one an input of `expression`
+  std::string tz = "UTC";                     ///< calendar functions
+
+  Type type = Type::float64;                  ///< of the output: boolean, int64, float64, string, category, timestamp (decimal is shown as float64)
+  bool type_declared = false;
+  std::vector<std::string> vocabulary;        ///< category: code i is vocabulary[i]
+  std::int64_t min_rows = 0;
+  std::optional<Cell> fallback;               ///< of `type` (category: the code as integer)
+  std::string fallback_text;                  ///< storage when fallback is a string
+  std::optional<double> model_missing;
+  std::optional<double> range_low, range_high;
+
+  std::string description, owner, unit, reason;
+  std::vector<std::string> tags;
+  int line = 0;                               ///< where it stands in the file
+};
+
+enum class FingerprintKind { semantic, policy, document };
+
+class Contract {
+ public:
+  static Result<Contract> load(const std::filesystem::path& path);
+  /// `base` is where `vocabulary: {file: ...}` is looked up; `name` is shown in errors.
+  static Result<Contract> parse(std::string_view text, const std::filesystem::path& base = {}, std::string name = "<text>");
+
+  const std::string& name() const;
+  const std::string& version() const;
+  const std::string& owner() const;
+  const std::string& description() const;
+  const std::vector<Entity>& entities() const;
+  const std::vector<Source>& sources() const;
+  int request_of() const;                     ///< index into sources(), or -1
+  /// The declared request fields; key columns, dedup and sequences of request_of are added behind them when not declared.
+  const std::vector<Field>& request() const;
+  const std::vector<Feature>& features() const;
+  /// An order in which every feature comes after those it reads.
+  const std::vector<int>& evaluation_order() const;
+  /// The model's inputs: indices into features().
+  const std::vector<int>& inputs() const;
+
+  int find_source(std::string_view name) const;    ///< index or -1
+  int find_feature(std::string_view name) const;
+  int find_request(std::string_view name) const;
+
+  /// Lower-case hex SHA-256 of the canonical resolved form.
+  std::string fingerprint(FingerprintKind kind) const;
+  /// Semantic fingerprint of one feature over its transitive closure.
+  std::string feature_fingerprint(int feature) const;
+
+  /// The resolved contract as JSON: defaults filled in, bounds written out, assumed availability marked, vocabularies inlined.
+  /// Parsing it again gives the same fingerprints; a bundle stores it.
+  std::string resolved_json() const;
+  /// For people: `featlib show`.
+  std::string describe() const;
+  /// What is allowed but worth a look (`featlib lint`): assumed availability, missing descriptions, ...
+  const std::vector<Failure>& warnings() const;
+
+  struct Data;                                // filled by src/contract.cpp
+
+ private:
+  explicit Contract(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace featlib
