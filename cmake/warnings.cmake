@@ -1,0 +1,6 @@
+# Linked PRIVATE by our own code only: a user's build never sees our taste.
+# Tried and left out: -Wpedantic (refuses __int128, which carries the exact sums), -Wconversion and -Wsign-conversion
+# (casts around integer arithmetic that hide the ones that matter), -Wshadow in full (GCC 12 counts scoped enumerators).
+add_library(featlib_warnings INTERFACE)
+target_compile_options(featlib_warnings INTERFACE
+  $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local;-Wlogical-op;-Wduplicated-cond>)
