@@ -44,7 +44,7 @@ std::string format_duration(Duration duration);
 /// 2018-04-01T00:00:31Z, with as many fraction digits as needed (0, 3 or 6).
 std::string format_instant(Instant instant);
 
-/// Names a time zone of the database compiled into the library ("UTC", "Europe/Berlin").
+/// Names a time zone of the database compiled into the library ("UTC", "Europe/Berlin"). Spelled exactly; a copy is a pointer.
 class TimeZone {
  public:
   static std::optional<TimeZone> find(std::string_view name);
@@ -59,8 +59,9 @@ class TimeZone {
   std::string_view name() const;
 
  private:
-  explicit TimeZone(const void* data) : data_(data) {}
-  const void* data_;
+  struct Rules;                            // defined in src/time.cpp; lives as long as the program
+  explicit TimeZone(const Rules* rules) : rules_(rules) {}
+  const Rules* rules_;
 };
 
 /// Version of the compiled-in time-zone database, e.g. "2025b"; part of the semantic fingerprint.
