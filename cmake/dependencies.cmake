@@ -1,5 +1,5 @@
-# Everything our own sources include. Public headers include none of it, so an installed featlib asks its users only for
-# what must be linked (see featlib-config.cmake.in).
+# Everything our own sources include. Public headers include Boost's headers and none of the others, so an installed
+# featlib asks its users for those and for what must be linked (see featlib-config.cmake.in).
 
 # find_package, with an answer to "what do I install?" instead of CMake's page about config files.
 macro(featlib_require debian_package)
@@ -23,7 +23,7 @@ if(TARGET yaml-cpp::yaml-cpp)
   set(featlib_yaml yaml-cpp::yaml-cpp)
 endif()
 
-# Header-only ones stay out of the export: who links featlib does not need them.
+# nlohmann/json is headers alone and stays out of the export: who links featlib does not need it.
 set(featlib_private_dependencies
-  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> $<BUILD_INTERFACE:Boost::headers>
+  $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
   fmt::fmt ${featlib_yaml} OpenSSL::Crypto SQLite::SQLite3 Threads::Threads ${CMAKE_DL_LIBS})

@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 set(featlib_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/featlib)
 install(TARGETS featlib featlib_headers EXPORT featlib-targets
-  FILE_SET HEADERS COMPONENT cpp
+  FILE_SET HEADERS COMPONENT cpp FILE_SET tables COMPONENT cpp
   ARCHIVE COMPONENT cpp LIBRARY COMPONENT cpp RUNTIME COMPONENT cpp)
 install(EXPORT featlib-targets NAMESPACE featlib:: DESTINATION ${featlib_package_dir} COMPONENT cpp)
 

@@ -1,0 +1,54 @@
+# Everything a person types. Each target sets up what it needs first; a second run does only what changed.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build test test-cpp test-python test-asan bugs demo bench wheel lint clean
+
+step := scripts/step
+python := .venv/bin/python
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install missing Debian packages and fill .venv
+	@scripts/setup.sh
+
+build: setup  ## compile the library, its tests and the Python extension
+	@$(step) "cmake: configure release" cmake --preset release
+	@$(step) "cmake: build release" cmake --build --preset release
+
+test: test-cpp test-python  ## run every test: C++, consumers, layers, versions, Python
+
+test-cpp: build  ## run the C++ side of `make test`; narrow with CTEST="-R window"
+	@ctest --preset release $(CTEST)
+
+test-python: build  ## run the Python side of `make test`; narrow with PYTEST="-k parity"
+	@$(python) -m pytest $(PYTEST)
+
+test-asan: setup  ## run the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(step) "cmake: configure asan" cmake --preset asan
+	@$(step) "cmake: build asan" cmake --build --preset asan
+	@ctest --preset asan $(CTEST)
+
+bugs: setup  ## plant each bug of tools/bugs and watch a test fail; narrow with BUGS="window"
+	@$(python) tools/bugs/run.py $(BUGS)
+
+demo: setup  ## the whole story on generated card payments
+	@$(step) "cmake: configure release" cmake --preset release
+	@$(step) "cmake: build the extension" cmake --build --preset release --target featlib_python
+	@.venv/bin/featlib demo
+
+bench: build  ## run the benchmarks; narrow with BENCH="--benchmark_filter=..."
+	@for program in build/release/benchmarks/*_bench; do $$program $(BENCH) || exit 1; done
+
+wheel: setup  ## build a wheel into dist/
+	@$(step) "pip: wheel" $(python) -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation -w dist .
+	@ls dist
+
+lint: setup  ## layers, versions and, where clang-format is installed, layout
+	@$(python) tools/check_layers.py
+	@$(python) tools/check_versions.py
+	@if command -v clang-format >/dev/null; then \
+	  git ls-files '*.hpp' '*.cpp' '*.h' | xargs clang-format --dry-run --Werror; fi
+
+clean:  ## remove what was built; keep .venv
+	rm -rf build dist python/featlib/_core.*.so
