@@ -1,0 +1,646 @@
+"""Random contracts, histories and decisions that collide on purpose.
+
+    case = generators.triple(random.Random(7))
+    case.text        the contract as the file's text (JSON, which is YAML)
+    case.contract    the same as a dict, for oracle.evaluate
+    case.sources, case.decisions, case.complete_from
+
+Times come from a tiny pool made of the contract's own window edges, one microsecond either side of them, so that bounds,
+retention, equal times and lateness are met in nearly every case. Keys, labels and payloads come from tiny pools as well.
+Instants are integers of microseconds, decimals are text, null is None.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import random
+
+import pyarrow as pa
+
+import oracle
+from oracle import Text
+
+SECOND = 10**6
+HOUR, DAY = 3600 * SECOND, 86400 * SECOND
+MONDAY = 1_600_041_600 * SECOND  # 2020-09-14T00:00:00Z
+
+WINDOWS = ["10us", "1h", "1d", "3d"]
+OFFSETS = ["0s", "0s", "1us", "1h", "1d", "2d"]
+BOUNDS = ["[)", "(]", "[]", "()"]
+
+# Each flavour is hard in its own way; a column draws from one or two of them.
+FLOATS = [
+    [0.1, 0.2, 0.3, 12.34, -12.34, 99.99, 0.01],
+    [1e308, -1e308, 1.7976931348623157e308, 8.98846567431158e307, -1e292],
+    [5e-324, -5e-324, 1e-308, 2.2250738585072014e-308, 2.225073858507201e-308],
+    [2.0**53, 2.0**53 + 2, 2.0**53 - 1, 1.0, -1.0, 0.5],
+    [1e16, -1e16, 1.0, 1e-16, -1.0],
+    [0.0, -0.0, 1.0, 3.0],
+]
+INTS = [0, 1, -1, 2, 7, 2**53 + 1, 2**62, 2**63 - 1, -(2**63)]
+DECIMALS = ["0.00", "0.01", "-0.01", "0.10", "12.34", "19.99", "92233720368547758.07", "-92233720368547758.08"]
+STRINGS = ["", "a", "b", "A", "é", "日本", "\U0001f600", "\uff5e"]
+
+
+@dataclasses.dataclass
+class Triple:
+    contract: dict
+    sources: dict
+    decisions: list
+    complete_from: dict
+    pools: "Pools"
+
+    @property
+    def text(self):
+        return json.dumps(self.contract, ensure_ascii=False, indent=1)
+
+
+def seeds(share):
+    """The seeds of one test, `share` of all: FEATLIB_TRIPLES (2000) in total from FEATLIB_SEED (0) on."""
+    first = int(os.environ.get("FEATLIB_SEED", "0"))
+    return range(first, first + max(1, round(share * int(os.environ.get("FEATLIB_TRIPLES", "2000")))))
+
+
+# --- expressions --------------------------------------------------------------------------------------------------------
+
+
+def spelled(tree):
+    """A tree in the contract's expression language."""
+    operator, *operands = tree
+    if operator == "lit":
+        return _literal(operands[0])
+    if operator == "ref":
+        return operands[0]
+    if operator in ("weekday", "hour"):
+        return f"{operator}(as_of)"
+    if operator == "with_fallback":
+        return f"with_fallback({operands[0]})"
+    if operator == "case":
+        branches = " ".join(f"when {spelled(condition)} then {spelled(result)}" for condition, result in operands[0])
+        return f"case {branches} else {spelled(operands[1])} end"
+    parts = [spelled(operand) for operand in operands]
+    if operator in ("is null", "is not null"):
+        return f"({parts[0]} {operator})"
+    if operator == "not":
+        return f"(not {parts[0]})"
+    if operator == "neg":
+        return f"(-{parts[0]})"
+    if operator in ("abs", "floor", "min", "max", "clip", "coalesce"):
+        return f"{operator}({', '.join(parts)})"
+    return "(" + f" {operator} ".join(parts) + ")"
+
+
+def _literal(value):
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
+
+
+def expression(tree):
+    return Text(spelled(tree), tree)
+
+
+def aggregate(kind, argument=None, parameter=None):
+    inside = [spelled(argument)] if argument else []
+    inside += [] if parameter is None else [str(parameter)]
+    return Text(f"{kind}({', '.join(inside)})", (kind, argument, parameter))
+
+
+# --- one contract -------------------------------------------------------------------------------------------------------
+
+COLUMNS = {
+    "x": {"type": "float64"},
+    "y": {"type": "float64", "nan": "null"},
+    "n": {"type": "int64"},
+    "money": {"type": "decimal", "scale": 2},
+    "tag": {"type": "string"},
+    "flag": {"type": "bool"},
+    "seen": {"type": "timestamp", "unit": "us"},
+}
+NUMERIC = ("float64", "int64", "decimal", "bool")
+
+
+class _Contract:
+    """Builds one contract; `rng` is the only source of chance."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.entities = {"card": {"key": "card_id", "type": rng.choice(["string", "int64", "bool"])}}
+        if rng.random() < 0.4:
+            self.entities["shop"] = rng.choice(
+                [{"key": "shop_id", "type": "string"}, {"key": ["shop_id", "till"], "type": ["string", "int64"]}]
+            )
+        self.windows = rng.sample(WINDOWS, 2)
+        self.offsets = rng.sample(OFFSETS, 2)
+        self.label_delay = rng.choice(["1us", "1h", "1d"])
+        self.sources = {"events": self._source(dedup=True)}
+        if rng.random() < 0.4:
+            self.sources["other"] = self._source(dedup=rng.random() < 0.5)
+        self.request_of = "events" if rng.random() < 0.6 else None
+        self.request = {
+            name: field
+            for name, field in self.sources["events"]["columns"].items()
+            if name != "event_id" and not self._gated("events", name)
+        }
+        if rng.random() < 0.5:
+            self.request["kind"] = {"type": "string"}
+        self.features = {}
+        self.types = {}  # id of a feature -> type of its output, where other features may read it
+        for i in range(rng.randint(5, 8)):
+            self.features[f"a{i}"] = self._aggregate_feature()
+        self._request_features()
+        for i in range(rng.randint(0, 3)):
+            self._insert(f"e{i}", self._expression_feature())
+        self._retentions()
+
+    def as_dict(self):
+        contract = {"featlib": 1, "name": "generated", "version": "1.0.0", "owner": "tests@example.com"}
+        contract |= {"entities": self.entities, "sources": self.sources}
+        if self.request_of:
+            contract["request_of"] = self.request_of
+        if self.request:
+            contract["request"] = self.request
+        if self.rng.random() < 0.3:
+            # Bounds of features that were drawn without their own; include_request ones always write theirs.
+            contract["defaults"] = {"bounds": self.rng.choice(BOUNDS)}
+        return contract | {"features": self.features}
+
+    def _source(self, dedup):
+        rng = self.rng
+        entities = rng.sample(list(self.entities), rng.randint(1, len(self.entities)))
+        source = {"entities": entities} if len(entities) > 1 or rng.random() < 0.5 else {"entity": entities[0]}
+        if rng.random() < 0.2:
+            keys = self.entities[entities[0]]["key"]
+            source["keys"] = {entities[0]: [f"raw_{k}" for k in keys] if isinstance(keys, list) else f"raw_{keys}"}
+        source["event_time"] = {"column": "happened", "unit": "us"}
+        clock = rng.random()
+        if clock < 0.6:
+            source["available_time"] = {"column": "arrived", "unit": "us"}
+        elif clock < 0.8:
+            source["delay"] = rng.choice(["1us", "1h", "1d"])
+        if rng.random() < 0.4:
+            source["sequence"] = {entities[0]: "seq"} if rng.random() < 0.5 else "seq"
+        columns = {name: COLUMNS[name] for name in rng.sample(list(COLUMNS), rng.randint(1, 4))}
+        if dedup:
+            source["dedup"] = "event_id"
+            columns["event_id"] = {"type": rng.choice(["string", "int64"])}
+        if rng.random() < 0.5:
+            columns["label"] = {"type": rng.choice(["bool", "int64"]), "available_after": self.label_delay}
+        if rng.random() < 0.2:
+            columns["checked"] = {"type": "timestamp", "unit": "us"}
+            columns["verdict"] = {"type": "float64", "nan": "null", "available_at": "checked"}
+        return source | {"columns": columns}
+
+    def _gated(self, source, column):
+        field = self.sources[source]["columns"][column]
+        return "available_after" in field or "available_at" in field
+
+    # Retention follows the features, so that the largest window often just fits.
+    def _retentions(self):
+        for name, source in self.sources.items():
+            needs = [
+                oracle.duration(f.get("window", "1us")) + oracle.duration(f.get("offset", "0s"))
+                for f in self.features.values()
+                if f.get("from") == name
+            ]
+            need = max(needs, default=HOUR)
+            source["retention"] = self.rng.choice([f"{need}us", f"{need}us", f"{need + 1}us", f"{need + DAY}us", "forever"])
+
+    # --- features over a source
+
+    def _aggregate_feature(self):
+        rng = self.rng
+        source = rng.choice(list(self.sources))
+        spec = self.sources[source]
+        entities = spec.get("entities") or [spec["entity"]]
+        feature = {"from": source}
+        if len(entities) > 1:
+            feature["by"] = rng.choice(entities)
+        read = []
+        kind, argument, out_type = self._aggregate(source, read, feature)
+        if rng.random() < 0.3:
+            feature["where"] = expression(self._row_condition(source, read))
+        feature["aggregate"] = aggregate(kind, *argument)
+        reads_labels = any("available_after" in spec["columns"][c] for c in read)
+        includes = source == "events" and not any(self._gated(source, c) for c in read)
+        includes = includes and (self.request_of or "event_id" not in read) and rng.random() < 0.25
+
+        offset = "0s" if includes else rng.choice(self.offsets)
+        if reads_labels and oracle.duration(offset) < oracle.duration(self.label_delay):
+            offset = rng.choice([self.label_delay, "2d"])
+        if offset != "0s":
+            feature["offset"] = offset
+        shape = rng.random()
+        if shape < 0.65:
+            feature["window"] = rng.choice(self.windows)
+            if rng.random() < 0.2:
+                feature["last"] = rng.randint(1, 3)
+        elif shape < 0.85:
+            feature["last"] = rng.randint(1, 4)
+        else:
+            feature["lifetime"] = True
+        if includes:
+            feature["include_request"] = True
+            feature["bounds"] = rng.choice(["(]", "[]"])
+        elif rng.random() < 0.7:
+            feature["bounds"] = rng.choice(BOUNDS)
+        if rng.random() < 0.4:
+            feature["min_rows"] = rng.randint(1, 3)
+        self._maybe_fallback(feature, out_type)
+        self.types[id(feature)] = out_type
+        return feature
+
+    def _aggregate(self, source, read, feature):
+        """(kind, (argument, parameter), output type); notes the columns read and adds ddof or nulls to the feature."""
+        rng = self.rng
+        columns = self.sources[source]["columns"]
+        if rng.random() < 0.25:
+            kind = rng.choice(["count", "time_since_last", "count_if"])
+            if kind == "count":
+                return kind, (None, None), "int64"
+            if kind == "time_since_last":
+                return kind, (None, rng.choice(["seconds", "minutes", "hours", "days"])), "float64"
+            return kind, (self._row_condition(source, read), None), "int64"
+        floats = [c for c in columns if columns[c]["type"] == "float64"]
+        if floats and rng.random() < 0.15:
+            column = rng.choice(floats)
+            read.append(column)
+            reference = ("ref", column)
+            argument = rng.choice(
+                [
+                    ("abs", reference),
+                    ("coalesce", reference, ("lit", 0.5)),
+                    ("case", [((">", reference, ("lit", 0.0)), reference)], ("lit", 1.0)),
+                ]
+            )
+            return rng.choice(["sum", "mean", "max", "last", "std"]), (argument, None), "float64"
+        column = rng.choice(list(columns))
+        read.append(column)
+        kind_of_column = columns[column]["type"]
+        kinds = ["first", "last", "lag", "count_distinct"]
+        if kind_of_column in NUMERIC:
+            kinds += ["sum", "sum", "mean", "mean", "std", "var"]
+        if kind_of_column not in ("string", "bool"):
+            kinds += ["min", "max"]
+        kind = rng.choice(kinds)
+        if kind in ("std", "var") and rng.random() < 0.4:
+            feature["ddof"] = rng.choice([0, 1])
+        if kind in ("first", "last", "lag") and rng.random() < 0.3:
+            feature["nulls"] = "keep"
+        return kind, (("ref", column), rng.randint(0, 2) if kind == "lag" else None), self._output(kind, kind_of_column)
+
+    @staticmethod
+    def _output(kind, column_type):
+        if kind == "count_distinct" or (kind == "sum" and column_type in ("int64", "bool")):
+            return "int64"
+        if kind in ("sum", "mean", "std", "var") or column_type == "decimal":
+            return "float64"
+        return column_type
+
+    def _row_condition(self, source, read, depth=2):
+        rng = self.rng
+        columns = self.sources[source]["columns"]
+        if depth and rng.random() < 0.35:
+            operator = rng.choice(["and", "or", "not"])
+            operands = [self._row_condition(source, read, depth - 1) for _ in range(1 if operator == "not" else 2)]
+            return (operator, *operands)
+        column = rng.choice(list(columns))
+        read.append(column)
+        reference, kind = ("ref", column), columns[column]["type"]
+        if kind == "bool" and rng.random() < 0.7:
+            return reference
+        literals = {"float64": [0.0, 0.1, 1.0, 1e308], "int64": [0, 1, 7, 2**53 + 1], "decimal": [0, 0.01, 12.34]}
+        literals["string"] = ["", "a", "é", "it's"]
+        if kind not in literals or rng.random() < 0.15:
+            return (rng.choice(["is null", "is not null"]), reference)
+        return (rng.choice(["=", "!=", "<", "<=", ">", ">="]), reference, ("lit", rng.choice(literals[kind])))
+
+    def _maybe_fallback(self, feature, out_type):
+        fallbacks = {"int64": [0, -7], "float64": [0.0, -0.0, -1.5, 999.0], "string": ["", "none"], "bool": [False, True]}
+        if out_type in fallbacks and self.rng.random() < 0.3:
+            feature["fallback"] = self.rng.choice(fallbacks[out_type])
+
+    # --- features over the request and over other features
+
+    def _request_features(self):
+        for name, field in self.request.items():
+            if self.rng.random() < 0.3:
+                feature = {"from": f"request.{name}"}
+                out_type = "float64" if field["type"] == "decimal" else field["type"]
+                if out_type == "string" and self.rng.random() < 0.7:
+                    feature |= {"type": "category", "vocabulary": self.rng.sample(STRINGS, 3)}
+                else:
+                    self._maybe_fallback(feature, out_type)
+                    self.types[id(feature)] = out_type
+                self._insert(f"r_{name}", feature)
+
+    def _insert(self, name, feature):
+        """Anywhere in the file: a feature may read one that is written below it."""
+        items = list(self.features.items())
+        items.insert(self.rng.randint(0, len(items)), (name, feature))
+        self.features = dict(items)
+
+    def _expression_feature(self):
+        rng = self.rng
+        shape = rng.choice(["number", "number", "number", "bool", "clip", "int", "int of bool"])
+        feature = {}
+        if shape == "bool":
+            tree, out_type = self._condition(2), "bool"
+        elif shape == "int of bool":
+            tree, out_type = self._condition(2), "int64"
+            feature["type"] = "int64"
+        elif shape == "int":
+            tree, out_type = rng.choice([("floor", self._number(1)), self._arithmetic(1)]), "int64"
+            feature["type"] = "int64"
+        elif shape == "clip":
+            tree, out_type = ("clip", self._arithmetic(1), ("lit", -1.5), ("lit", rng.choice([0.5, 100.0]))), "float64"
+        else:
+            tree, out_type = self._arithmetic(2), "float64"
+        feature["expr"] = expression(tree)
+        self._maybe_fallback(feature, out_type)
+        self.types[id(feature)] = out_type
+        return feature
+
+    def _arithmetic(self, depth):
+        operator = self.rng.choice(["+", "-", "*", "/", "neg"])
+        return (operator, *[self._number(depth - 1) for _ in range(1 if operator == "neg" else 2)])
+
+    def _number(self, depth):
+        rng = self.rng
+        if depth <= 0 or rng.random() < 0.3:
+            return self._number_leaf()
+        choice = rng.random()
+        if choice < 0.5:
+            return self._arithmetic(depth)
+        if choice < 0.6:
+            return ("case", [(self._condition(depth - 1), self._number(depth - 1))], self._number(depth - 1))
+        if choice < 0.7:
+            return ("coalesce", self._number(depth - 1), self._number(depth - 1))
+        if choice < 0.85:
+            return (rng.choice(["min", "max"]), self._number(depth - 1), self._number(depth - 1))
+        return (rng.choice(["abs", "floor"]), self._number(depth - 1))
+
+    def _number_leaf(self):
+        rng = self.rng
+        leaves = [("lit", rng.choice([0, 1, 2.5, 0.1, 3])), (rng.choice(["weekday", "hour"]),)]
+        leaves += [("ref", f"request.{n}") for n, f in self.request.items() if f["type"] in ("float64", "int64", "decimal")]
+        for name, feature in self.features.items():
+            if self.types.get(id(feature)) in ("float64", "int64"):
+                leaves += [("ref", name)] * 2
+                if "fallback" in feature:
+                    leaves.append(("with_fallback", name))
+        return rng.choice(leaves)
+
+    def _condition(self, depth):
+        rng = self.rng
+        if depth > 0 and rng.random() < 0.4:
+            operator = rng.choice(["and", "or", "not"])
+            return (operator, *[self._condition(depth - 1) for _ in range(1 if operator == "not" else 2)])
+        if rng.random() < 0.2:
+            return (rng.choice(["is null", "is not null"]), self._number(depth - 1))
+        return (rng.choice(["=", "!=", "<", "<=", ">", ">="]), self._number(depth - 1), self._number(depth - 1))
+
+
+# --- rows and decisions -------------------------------------------------------------------------------------------------
+
+
+class Pools:
+    """The few values that one case draws from."""
+
+    def __init__(self, rng, contract):
+        self.rng = rng
+        base = MONDAY + rng.randint(0, 6) * DAY + rng.choice([0, 0, 7 * HOUR + 1])
+        self.as_of = sorted({base + rng.choice([0, 0, 1, -1, HOUR, DAY, 2 * DAY]) for _ in range(4)})
+        spans = {0}
+        for feature in contract["features"].values():
+            offset = oracle.duration(feature.get("offset", "0s"))
+            spans |= {offset, offset + oracle.duration(feature.get("window", "0s"))}
+        for source in contract["sources"].values():
+            if source["retention"] != "forever":
+                spans.add(oracle.duration(source["retention"]))
+        spans = sorted(spans)
+        edges = [rng.choice(self.as_of) - rng.choice(spans) + rng.choice([0, 0, 0, 1, -1, -HOUR]) for _ in range(10)]
+        self.event_time = edges + self.as_of[:1]
+        self.delays = [0, 0, 0, 1, -1, HOUR, -HOUR, DAY, *spans]
+        self.card = {"string": ["", "c1", "é"], "int64": [0, 1, 2**63 - 1], "bool": [False, True]}[
+            contract["entities"]["card"]["type"]
+        ][: rng.randint(1, 3)]
+        self.dedup = ["k1", "k2", "k3", "", "é", "k6", "k7"]
+        self.floats = sum(rng.sample(FLOATS, 2), [])
+
+    def arrival(self, event_time):
+        """Mostly soon after the event, sometimes before it, sometimes exactly when a decision is made."""
+        if self.rng.random() < 0.5:
+            return event_time + self.rng.choice(self.delays)
+        return self.rng.choice(self.as_of) + self.rng.choice([0, 0, 1, -1])
+
+    def key(self, column):
+        """The value of an entity's key column, now and then null."""
+        if self.rng.random() < 0.04:
+            return None
+        if column.endswith("card_id"):
+            return self.rng.choice(self.card)
+        return self.rng.choice([1, 2] if column.endswith("till") else ["s1", "1"])
+
+    def dedup_key(self, kind):
+        key = self.rng.choice(self.dedup)
+        return key if kind == "string" else self.dedup.index(key)
+
+    def value(self, field):
+        rng, kind = self.rng, field["type"]
+        if rng.random() < 0.15:
+            return None
+        if kind == "float64":
+            return rng.choice([float("nan"), float("inf")]) if rng.random() < 0.02 else rng.choice(self.floats)
+        if kind == "timestamp":
+            return rng.choice(self.as_of) + rng.choice([0, 1, -1, -HOUR])
+        pools = {"int64": INTS[:5] if rng.random() < 0.8 else INTS, "decimal": DECIMALS[:6] if rng.random() < 0.8 else DECIMALS}
+        return rng.choice(pools.get(kind) or {"string": STRINGS, "bool": [False, True]}[kind])
+
+
+def key_columns(contract, source):
+    """entity -> the source's own names of its key columns."""
+    spec = contract["sources"][source]
+    names = {e: spec.get("keys", {}).get(e, contract["entities"][e]["key"]) for e in spec.get("entities") or [spec["entity"]]}
+    return {e: n if isinstance(n, list) else [n] for e, n in names.items()}
+
+
+def sequence_columns(contract, source):
+    sequence = contract["sources"][source].get("sequence", {})
+    return sorted(set(sequence.values())) if isinstance(sequence, dict) else [sequence]
+
+
+def random_row(rng, contract, pools, name):
+    """A new row of a source, good or bad."""
+    spec = contract["sources"][name]
+    row = {c: pools.key(c) for columns in key_columns(contract, name).values() for c in columns}
+    row |= {column: pools.value(field) for column, field in spec["columns"].items()}
+    row |= {column: rng.choice([None, 1, 2, 3]) for column in sequence_columns(contract, name)}
+    if "dedup" in spec:
+        null = rng.random() < 0.15
+        row["event_id"] = None if null else pools.dedup_key(spec["columns"]["event_id"]["type"])
+    row["happened"] = rng.choice(pools.event_time)
+    if "available_time" in spec:
+        row["arrived"] = pools.arrival(row["happened"])
+    if rng.random() < 0.04:
+        column = rng.choice([c for c in ("happened", "arrived") if c in row])
+        row[column] = rng.choice([None, 5, oracle.LATEST])
+    return row
+
+
+def _copy(rng, contract, pools, name, original):
+    """The same key and mostly the same event time, with one or two other values."""
+    fresh = random_row(rng, contract, pools, name)
+    changed = rng.sample(list(fresh), rng.randint(1, min(3, len(fresh))))
+    row = original | {column: fresh[column] for column in changed}
+    row["event_id"] = original["event_id"]
+    if rng.random() < 0.8:
+        row["happened"] = original["happened"]
+    return row
+
+
+def _rows(rng, contract, pools, name):
+    rows = []
+    for _ in range(0 if rng.random() < 0.05 else rng.randint(1, 24)):
+        if rows and "dedup" in contract["sources"][name] and rng.random() < 0.3:
+            rows.append(_copy(rng, contract, pools, name, rng.choice(rows)))
+        else:
+            rows.append(random_row(rng, contract, pools, name))
+    return rows
+
+
+def known_at(contract, source, row):
+    """When serving knows a well-formed row that arrives in time."""
+    spec = contract["sources"][source]
+    if row.get("known_at") is not None:
+        return row["known_at"]
+    return row["arrived"] if "available_time" in spec else row["happened"] + oracle.duration(spec.get("delay", "0s"))
+
+
+def readable(contract, source, row):
+    """Whether a row is accepted: both clocks are instants, and no value is NaN where that is refused."""
+    clocks = [row["happened"]] + ([row["arrived"]] if "available_time" in contract["sources"][source] else [])
+    if any(t is None or not oracle.EARLIEST <= t < oracle.LATEST for t in clocks):
+        return False
+    return not _has_bad_float(contract["sources"][source]["columns"], row)
+
+
+def _has_bad_float(fields, values):
+    return any(
+        values.get(name) is not None and not math.isfinite(values[name])
+        for name, field in fields.items()
+        if field["type"] == "float64" and field.get("nan") != "null"
+    )
+
+
+def label_known_at(contract, source, row, column):
+    """The stamp of a gated cell that came with its row; NEVER where its clock is null."""
+    if row.get(column + "__known_at") is not None:
+        return row[column + "__known_at"]
+    field = contract["sources"][source]["columns"][column]
+    if "available_after" in field:
+        return max(known_at(contract, source, row), row["happened"] + oracle.duration(field["available_after"]))
+    clock = row[field["available_at"]]
+    return oracle.NEVER if clock is None else max(known_at(contract, source, row), clock)
+
+
+def gated_columns(contract, source):
+    columns = contract["sources"][source]["columns"]
+    return [name for name, field in columns.items() if "available_after" in field or "available_at" in field]
+
+
+def _as_history(rng, contract, name, rows):
+    """Stamps as an exporting scorer might have given them: never before the row's own, sometimes later."""
+    for row in rows:
+        if not readable(contract, name, row):
+            continue
+        row["known_at"] = known_at(contract, name, row) + rng.choice([0, 0, 1, HOUR]) if rng.random() < 0.8 else None
+        for column in gated_columns(contract, name):
+            late = known_at(contract, name, row) + rng.choice([0, 1, HOUR, DAY])
+            row[column + "__known_at"] = late if rng.random() < 0.6 else None
+
+
+def request_columns(contract):
+    """Column -> type of everything a request carries besides `as_of`."""
+    types = {}
+    for entity in contract["entities"].values():
+        types |= dict(zip(*[[v] if isinstance(v, str) else v for v in (entity["key"], entity["type"])], strict=True))
+    types |= {name: field["type"] for name, field in contract.get("request", {}).items()}
+    if "request_of" in contract:
+        source = contract["request_of"]
+        types["event_id"] = contract["sources"][source]["columns"]["event_id"]["type"]
+        types |= dict.fromkeys(sequence_columns(contract, source), "int64")
+    return types
+
+
+def _decision(rng, contract, pools, rows):
+    decision = {c: pools.key(c) for c in request_columns(contract) if c in ("card_id", "shop_id", "till")}
+    decision |= {name: pools.value(field) for name, field in contract.get("request", {}).items()}
+    decision["as_of"] = rng.choice(pools.as_of) if rng.random() < 0.97 else rng.choice([None, 5])
+    if "request_of" in contract:
+        source = contract["request_of"]
+        kind = contract["sources"][source]["columns"]["event_id"]["type"]
+        decision["event_id"] = None if rng.random() < 0.1 else pools.dedup_key(kind)
+        decision |= {column: rng.choice([None, 1, 2, 3]) for column in sequence_columns(contract, source)}
+        same = [row for row in rows if row["event_id"] == decision["event_id"] and row["event_id"] is not None]
+        if same and rng.random() < 0.5:  # decided when it happened, as a service does
+            decision["as_of"] = rng.choice(same)["happened"]
+    return decision
+
+
+def answerable(contract, decision):
+    """Whether a decision is one that serving answers rather than a bad row of a table."""
+    as_of = decision["as_of"]
+    good_time = as_of is not None and oracle.EARLIEST <= as_of < oracle.LATEST
+    return good_time and not _has_bad_float(contract.get("request", {}), decision)
+
+
+def triple(rng: random.Random, history=False) -> Triple:
+    """One case. `history`: the sources look exported, with known_at and label stamps."""
+    contract = _Contract(rng).as_dict()
+    pools = Pools(rng, contract)
+    sources = {name: _rows(rng, contract, pools, name) for name in contract["sources"]}
+    if history:
+        for name, rows in sources.items():
+            _as_history(rng, contract, name, rows)
+    decisions = [_decision(rng, contract, pools, sources["events"]) for _ in range(rng.randint(3, 10))]
+    complete_from = {}
+    if rng.random() < 0.25:
+        name = rng.choice(list(sources))
+        complete_from[name] = rng.choice(pools.event_time) + rng.choice([0, 1])
+    return Triple(contract, sources, decisions, complete_from, pools)
+
+
+# --- Arrow --------------------------------------------------------------------------------------------------------------
+
+_ARROW = {
+    "bool": pa.bool_(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "decimal": pa.string(),
+    "string": pa.string(),
+    "timestamp": pa.int64(),
+}
+
+
+def source_table(contract, name, rows):
+    spec = contract["sources"][name]
+    types = {"happened": pa.int64()}
+    if "available_time" in spec:
+        types["arrived"] = pa.int64()
+    for entity, columns in key_columns(contract, name).items():
+        key_types = contract["entities"][entity]["type"]
+        types |= {c: _ARROW[t] for c, t in zip(columns, [key_types] if isinstance(key_types, str) else key_types, strict=True)}
+    types |= dict.fromkeys(sequence_columns(contract, name), pa.int64())
+    types |= {c: _ARROW[f["type"]] for c, f in spec["columns"].items()}
+    stamps = {c for row in rows for c in row if c.endswith("known_at")}
+    types |= dict.fromkeys(sorted(stamps), pa.timestamp("us", "UTC"))
+    return pa.table({c: pa.array([row.get(c) for row in rows], t) for c, t in types.items()})
+
+
+def decision_table(contract, decisions):
+    types = {c: _ARROW[t] for c, t in request_columns(contract).items()} | {"as_of": pa.int64()}
+    return pa.table({c: pa.array([d.get(c) for d in decisions], t) for c, t in types.items()})

@@ -1,0 +1,255 @@
+"""One number: oracle = reference = replay = scorer, in every bit of every value and status.
+
+Each test walks its share of FEATLIB_TRIPLES random cases. A failure prints the seed, the contract and the first difference;
+FEATLIB_SEED=<seed> FEATLIB_TRIPLES=1 reruns that case alone.
+"""
+
+import random
+
+import pyarrow as pa
+import pytest
+
+import featlib as fl
+import generators
+import oracle
+
+GRACE = "400d"  # longer than any generated history: no decision is too old
+
+
+# --- one shape for all answers: a list over decisions of {feature: (value, status)} ---------------------------------------
+
+
+def answers(contract, table):
+    """What a FeatureTable says."""
+    arrow = pa.table(table)
+    columns = []
+    for name in contract["features"]:
+        column = arrow.column(name)
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.int64())
+        columns.append(list(zip(column.to_pylist(), table.status(name).tolist(), strict=True)))
+    names = list(contract["features"])
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def answer(contract, vector):
+    """What a scorer's feature vector says."""
+    return {name: (vector.values[name], vector.status[name]) for name in contract["features"]}
+
+
+def bits(value):
+    return (type(value), value.hex() if isinstance(value, float) else value)
+
+
+def first_difference(left, right):
+    """None, or where two lists of answers differ first, for people."""
+    if len(left) != len(right):
+        return f"{len(left)} rows against {len(right)}"
+    for i, (one, other) in enumerate(zip(left, right, strict=True)):
+        for name in one:
+            (a, a_status), (b, b_status) = one[name], other[name]
+            if bits(a) != bits(b) or a_status != b_status:
+                shown = [f"{v!r} {v.hex() if isinstance(v, float) else ''} status {s:#04x}" for v, s in (one[name], other[name])]
+                return f"feature {name}, decision {i}:\n  left  {shown[0]}\n  right {shown[1]}"
+    return None
+
+
+def assert_same(seed, case, left, right, what):
+    difference = first_difference(left, right)
+    if difference:
+        used = "\n".join(f"{name}:\n" + "\n".join(f"  {row}" for row in rows) for name, rows in case.sources.items())
+        decisions = "\n".join(f"  {i}: {decision}" for i, decision in enumerate(case.decisions))
+        pytest.fail(
+            f"seed {seed}, {what}\n{difference}\ncomplete_from {case.complete_from}\n{used}\ndecisions:\n{decisions}\n{case.text}",
+            pytrace=False,
+        )
+
+
+# --- the ways to compute ------------------------------------------------------------------------------------------------
+
+
+def offline(how, case, decisions, sources, **options):
+    tables = {
+        name: rows if isinstance(rows, pa.Table) else generators.source_table(case.contract, name, rows)
+        for name, rows in sources.items()
+    }
+    table = how(
+        fl.Contract.parse(case.text),
+        generators.decision_table(case.contract, decisions),
+        tables,
+        as_of=("as_of", "us"),
+        complete_from=case.complete_from or None,
+        **options,
+    )
+    return answers(case.contract, table)
+
+
+def new_scorer(case, **options):
+    bundle = fl.Bundle(contract=fl.Contract.parse(case.text))
+    return bundle, fl.Scorer(bundle, grace=GRACE, complete_from=case.complete_from or "always", **options)
+
+
+def decide(case, scorer, decision):
+    request = {name: value for name, value in decision.items() if name != "as_of"}
+    return answer(case.contract, scorer.features(request, as_of=decision["as_of"]))
+
+
+def is_own(case, name, row, decision):
+    """Whether a row is the one that a decision is about: hidden from it, so it may arrive before or after."""
+    return case.contract.get("request_of") == name and row["event_id"] is not None and row["event_id"] == decision["event_id"]
+
+
+def in_time(rng, case, decisions):
+    """Actions in the order of a service: every row before the decisions that may see it, a decided row on either side of its decision."""
+    rows = [(name, row) for name, rows in case.sources.items() for row in rows]
+    rng.shuffle(rows)
+    late = [r for r in rows if generators.readable(case.contract, *r)]
+    actions = [("observe", r) for r in rows if not generators.readable(case.contract, *r)]
+    for i, decision in sorted(enumerate(decisions), key=lambda d: (d[1]["as_of"], rng.random())):
+        waiting = []
+        for name, row in late:
+            due = generators.known_at(case.contract, name, row) <= decision["as_of"]
+            if due and not (is_own(case, name, row, decision) and rng.random() < 0.5):
+                actions.append(("observe", (name, row)))
+            else:
+                waiting.append((name, row))
+        late = waiting
+        actions.append(("decide", i))
+    return actions + [("observe", r) for r in late]
+
+
+def play(case, scorer, decisions, actions):
+    """Carries actions out; the answers in the order of `decisions`."""
+    given = [None] * len(decisions)
+    for action, what in actions:
+        if action == "observe":
+            scorer.observe(*what)
+        else:
+            given[what] = decide(case, scorer, decisions[what])
+    return given
+
+
+def answerable(case):
+    """Serving refuses a bad request; only a table can hold one."""
+    return [decision for decision in case.decisions if generators.answerable(case.contract, decision)]
+
+
+# --- the laws -----------------------------------------------------------------------------------------------------------
+
+
+def test_oracle_reference_and_replay_give_the_same_bits():
+    for seed in generators.seeds(0.5):
+        rng = random.Random(seed)
+        case = generators.triple(rng, history=seed % 4 == 0)
+        expected = oracle.evaluate(case.contract, case.decisions, case.sources, case.complete_from)
+        assert_same(seed, case, expected, offline(fl.reference, case, case.decisions, case.sources), "oracle = reference")
+        replayed = offline(fl.replay, case, case.decisions, case.sources, threads=1)
+        assert_same(seed, case, expected, replayed, "oracle = replay on one thread")
+
+        order = rng.sample(range(len(case.decisions)), len(case.decisions))
+        shuffled = {name: rng.sample(rows, len(rows)) for name, rows in case.sources.items()}
+        replayed = offline(fl.replay, case, [case.decisions[i] for i in order], shuffled, threads=2)
+        assert_same(
+            seed, case, [expected[i] for i in order], replayed, f"oracle = replay of shuffled rows on two threads, {order}"
+        )
+
+
+def test_a_scorer_fed_before_it_decides_equals_replay():
+    for seed in generators.seeds(0.2):
+        rng = random.Random(seed)
+        case = generators.triple(rng)
+        decisions = answerable(case)
+        expected = offline(fl.replay, case, decisions, case.sources)
+
+        rows = [("observe", (name, row)) for name, rows in case.sources.items() for row in rows]
+        actions = rng.sample(rows, len(rows)) + [("decide", i) for i in rng.sample(range(len(decisions)), len(decisions))]
+        _, scorer = new_scorer(case)
+        assert_same(seed, case, expected, play(case, scorer, decisions, actions), "replay = scorer fed first")
+
+        actions = in_time(rng, case, decisions)
+        _, scorer = new_scorer(case)
+        assert_same(seed, case, expected, play(case, scorer, decisions, actions), f"replay = scorer in time\n{actions}")
+
+
+def test_a_table_observed_at_once_equals_its_rows_observed_one_by_one():
+    for seed in generators.seeds(0.05):
+        case = generators.triple(random.Random(seed))
+        decisions = answerable(case)
+        _, scorer = new_scorer(case)
+        for name, rows in case.sources.items():
+            scorer.observe(name, generators.source_table(case.contract, name, rows))
+        expected = offline(fl.replay, case, decisions, case.sources)
+        assert_same(seed, case, expected, [decide(case, scorer, d) for d in decisions], "replay = scorer fed tables")
+
+
+def test_a_scorer_restored_from_a_snapshot_goes_on_as_if_it_had_never_stopped():
+    for seed in generators.seeds(0.15):
+        rng = random.Random(seed)
+        case = generators.triple(rng)
+        decisions = answerable(case)
+        # Out of time on purpose: what was already answered must survive as well.
+        actions = any_order(rng, case, decisions)
+        cut = rng.randint(0, len(actions))
+        bundle, scorer = new_scorer(case)
+        expected = play(case, scorer, decisions, actions)
+
+        _, scorer = new_scorer(case)
+        before = play(case, scorer, decisions, actions[:cut])
+        scorer = fl.Scorer.restore(bundle, scorer.snapshot())
+        after = play(case, scorer, decisions, actions[cut:])
+        given = [b if a is None else a for a, b in zip(after, before, strict=True)]
+        assert_same(seed, case, expected, given, f"uninterrupted = restored after {cut} of\n{actions}")
+
+
+def labels_by_key(rng, case):
+    """Labels that come by themselves, for keys of which the table holds one event time."""
+    for name, spec in case.contract["sources"].items():
+        gated = generators.gated_columns(case.contract, name)
+        if "dedup" not in spec or not gated:
+            continue
+        times = {}
+        for row in case.sources[name]:
+            times.setdefault(row["event_id"], set()).add(row["happened"])
+        for key in [k for k, happened in times.items() if k is not None and len(happened) == 1]:
+            column = rng.choice(gated)
+            label = {"event_id": key, column: case.pools.value(spec["columns"][column])}
+            if "available_time" in spec:
+                label["arrived"] = rng.choice(case.pools.as_of) + rng.choice([0, 1, -1])
+            if "available_at" in spec["columns"][column]:
+                label["checked"] = rng.choice(case.pools.as_of)
+            yield name, label
+
+
+def any_order(rng, case, decisions):
+    """Rows, labels and decisions without regard to any clock; decisions at instants already answered, again."""
+    actions = [("observe", (name, row)) for name, rows in case.sources.items() for row in rows]
+    actions += [("observe", label) for label in labels_by_key(rng, case)]
+    actions += [("decide", i) for i in range(len(decisions))]
+    rng.shuffle(actions)
+    return actions
+
+
+def exported_rows(table):
+    """An exported history as the oracle reads it."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.int64()))
+    return table.to_pylist()
+
+
+def test_in_any_arrival_order_the_answers_given_equal_a_replay_of_the_exported_history():
+    for seed in generators.seeds(0.2):
+        rng = random.Random(seed)
+        case = generators.triple(rng)
+        decisions = answerable(case)
+        actions = any_order(rng, case, decisions)
+        _, scorer = new_scorer(case, history="memory:" if seed % 2 else None)
+        given = play(case, scorer, decisions, actions)
+
+        exported = {name: pa.table(scorer.export_history(name)) for name in case.sources}
+        said = "\n".join(f"{name} exported:\n{table.to_pylist()}" for name, table in exported.items())
+        replayed = offline(fl.replay, case, decisions, exported)
+        assert_same(seed, case, given, replayed, f"given = replay of the export\n{actions}\n{said}")
+        histories = {name: exported_rows(table) for name, table in exported.items()}
+        expected = oracle.evaluate(case.contract, decisions, histories, case.complete_from)
+        assert_same(seed, case, given, expected, f"given = oracle on the export\n{actions}\n{said}")
