@@ -3,4 +3,5 @@
 # (casts around integer arithmetic that hide the ones that matter), -Wshadow in full (GCC 12 counts scoped enumerators).
 add_library(featlib_warnings INTERFACE)
 target_compile_options(featlib_warnings INTERFACE
+  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wnon-virtual-dtor;-Woverloaded-virtual;-Wcast-qual;-Wfloat-conversion>
   $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local;-Wlogical-op;-Wduplicated-cond>)
