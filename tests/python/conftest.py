@@ -4,4 +4,5 @@ import os
 
 
 def pytest_report_header():
-    return f"random cases: FEATLIB_SEED={os.environ.get('FEATLIB_SEED', 0)} FEATLIB_TRIPLES={os.environ.get('FEATLIB_TRIPLES', 2000)}"
+    seed, triples = os.environ.get("FEATLIB_SEED", "0"), os.environ.get("FEATLIB_TRIPLES", "2000")
+    return f"random cases: FEATLIB_SEED={seed} FEATLIB_TRIPLES={triples}"

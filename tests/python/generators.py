@@ -33,7 +33,7 @@ BOUNDS = ["[)", "(]", "[]", "()"]
 FLOATS = [
     [0.1, 0.2, 0.3, 12.34, -12.34, 99.99, 0.01],
     [1e308, -1e308, 1.7976931348623157e308, 8.98846567431158e307, -1e292],
-    [5e-324, -5e-324, 1e-308, 2.2250738585072014e-308, 2.225073858507201e-308],
+    [5e-324, -5e-324, 0.0, 1e-308, 2.2250738585072014e-308, 2.225073858507201e-308],
     [2.0**53, 2.0**53 + 2, 2.0**53 - 1, 1.0, -1.0, 0.5],
     [1e16, -1e16, 1.0, 1e-16, -1.0],
     [0.0, -0.0, 1.0, 3.0],
@@ -491,24 +491,22 @@ def random_row(rng, contract, pools, name):
     return row
 
 
-def _copy(rng, contract, pools, name, original):
-    """The same key and mostly the same event time, with one or two other values."""
+def _again(rng, contract, pools, name, original):
+    """A row once more with other values: a copy where its key is not null, else a row that nearly ties with it."""
     fresh = random_row(rng, contract, pools, name)
-    changed = rng.sample(list(fresh), rng.randint(1, min(3, len(fresh))))
-    row = original | {column: fresh[column] for column in changed}
-    row["event_id"] = original["event_id"]
-    if rng.random() < 0.8:
-        row["happened"] = original["happened"]
+    labels = [c for c in ("arrived", *gated_columns(contract, name)) if c in fresh]
+    changing = labels if labels and rng.random() < 0.4 else [c for c in fresh if c not in ("event_id", "happened")]
+    row = original | {c: fresh[c] for c in rng.sample(changing, rng.randint(1, min(3, len(changing))))}
+    if rng.random() < 0.2:
+        row["happened"] = fresh["happened"]
     return row
 
 
 def _rows(rng, contract, pools, name):
     rows = []
     for _ in range(0 if rng.random() < 0.05 else rng.randint(1, 24)):
-        if rows and "dedup" in contract["sources"][name] and rng.random() < 0.3:
-            rows.append(_copy(rng, contract, pools, name, rng.choice(rows)))
-        else:
-            rows.append(random_row(rng, contract, pools, name))
+        again = rows and rng.random() < 0.3
+        rows.append(_again(rng, contract, pools, name, rng.choice(rows)) if again else random_row(rng, contract, pools, name))
     return rows
 
 

@@ -57,12 +57,10 @@ def first_difference(left, right):
 def assert_same(seed, case, left, right, what):
     difference = first_difference(left, right)
     if difference:
-        used = "\n".join(f"{name}:\n" + "\n".join(f"  {row}" for row in rows) for name, rows in case.sources.items())
-        decisions = "\n".join(f"  {i}: {decision}" for i, decision in enumerate(case.decisions))
-        pytest.fail(
-            f"seed {seed}, {what}\n{difference}\ncomplete_from {case.complete_from}\n{used}\ndecisions:\n{decisions}\n{case.text}",
-            pytrace=False,
-        )
+        lines = [f"seed {seed}, {what}", difference, f"complete_from {case.complete_from}"]
+        for name, rows in (case.sources | {"decisions": case.decisions}).items():
+            lines += [f"{name}:"] + [f"  {i}: {row}" for i, row in enumerate(rows)]
+        pytest.fail("\n".join([*lines, case.text]), pytrace=False)
 
 
 # --- the ways to compute ------------------------------------------------------------------------------------------------
@@ -100,7 +98,7 @@ def is_own(case, name, row, decision):
 
 
 def in_time(rng, case, decisions):
-    """Actions in the order of a service: every row before the decisions that may see it, a decided row on either side of its decision."""
+    """Actions as a service meets them: rows before the decisions that may see them, a decided row on either side of its own."""
     rows = [(name, row) for name, rows in case.sources.items() for row in rows]
     rng.shuffle(rows)
     late = [r for r in rows if generators.readable(case.contract, *r)]
@@ -149,9 +147,7 @@ def test_oracle_reference_and_replay_give_the_same_bits():
         order = rng.sample(range(len(case.decisions)), len(case.decisions))
         shuffled = {name: rng.sample(rows, len(rows)) for name, rows in case.sources.items()}
         replayed = offline(fl.replay, case, [case.decisions[i] for i in order], shuffled, threads=2)
-        assert_same(
-            seed, case, [expected[i] for i in order], replayed, f"oracle = replay of shuffled rows on two threads, {order}"
-        )
+        assert_same(seed, case, [expected[i] for i in order], replayed, f"oracle = replay of shuffled rows, {order}")
 
 
 def test_a_scorer_fed_before_it_decides_equals_replay():
