@@ -1,0 +1,7 @@
+"""`python -m featlib.cli`."""
+
+import sys
+
+from featlib.cli import main
+
+sys.exit(main())
