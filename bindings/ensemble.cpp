@@ -1,0 +1,126 @@
+#include <featlib/ensemble/ensemble.hpp>
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using featlib::Ensemble;
+using featlib::Error;
+using featlib::ErrorCode;
+
+using FloatRows = py::array_t<float, py::array::c_style>;
+
+/// X as float32 rows. A float32 C-ordered array is used in place; float64 is rounded once, as XGBoost does; other layouts are
+/// copied. Integers are refused: a large one would lose digits without a word.
+FloatRows rows_of(const Ensemble& model, py::object x) {
+  if (py::hasattr(x, "matrix")) x = x.attr("matrix")();
+  if (!py::isinstance<py::array>(x)) throw py::type_error("X must be a NumPy array or have .matrix()");
+  const auto array = py::reinterpret_borrow<py::array>(x);
+  if (!py::isinstance<py::array_t<float>>(array) && !py::isinstance<py::array_t<double>>(array))
+    throw Error(ErrorCode::model_inputs, "X is " + std::string(py::str(array.dtype())) + "; expected float32 or float64", "convert it with X.astype(\"float32\")");
+  if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(1)) != model.features())
+    throw Error(ErrorCode::model_inputs,
+                "X has shape " + std::string(py::str(array.attr("shape"))) + "; expected (rows, " + std::to_string(model.features()) + ")",
+                array.ndim() == 1 ? "one row is X.reshape(1, -1)" : "the columns are the model's features, in its order");
+  return py::array_t<float, py::array::c_style | py::array::forcecast>(array);
+}
+
+/// Calls work(first row, rows) on `threads` threads, without the GIL.
+template <class Work>
+void in_parallel(std::size_t rows, int threads, Work&& work) {
+  if (threads < 0) throw py::value_error("threads must be 0 (all cores) or more");
+  const std::size_t wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t parts = std::max<std::size_t>(1, std::min(wanted, rows));
+  const py::gil_scoped_release release;
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < parts; ++i) others.emplace_back([&, i] { work(rows * i / parts, rows * (i + 1) / parts - rows * i / parts); });
+  work(0, rows / parts);
+}
+
+/// (rows,) for one value a row, else (rows, width): XGBoost's own shapes.
+py::array_t<float> scores_like(std::size_t rows, std::size_t width) {
+  return width == 1 ? py::array_t<float>(static_cast<py::ssize_t>(rows)) : py::array_t<float>({rows, width});
+}
+
+template <auto Score>
+py::array_t<float> score(const Ensemble& model, const py::object& x, std::size_t width, int threads) {
+  const FloatRows rows = rows_of(model, x);
+  const auto n = static_cast<std::size_t>(rows.shape(0));
+  py::array_t<float> out = scores_like(n, width);
+  const float* from = rows.data();
+  float* to = out.mutable_data();
+  in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
+    (model.*Score)({from + first * model.features(), count * model.features()}, count, {to + first * width, count * width});
+  });
+  return out;
+}
+
+py::array_t<std::int32_t> leaves(const Ensemble& model, const py::object& x, int threads) {
+  const FloatRows rows = rows_of(model, x);
+  const auto n = static_cast<std::size_t>(rows.shape(0));
+  const std::size_t width = model.trees();
+  py::array_t<std::int32_t> out({n, width});
+  const float* from = rows.data();
+  std::int32_t* to = out.mutable_data();
+  in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
+    model.leaves({from + first * model.features(), count * model.features()}, count, {to + first * width, count * width});
+  });
+  return out;
+}
+
+Ensemble from_bytes(const py::buffer& data, std::string name) {
+  const py::buffer_info info = data.request();
+  if (info.ndim != 1 || (info.shape[0] > 0 && info.strides[0] != info.itemsize)) throw py::type_error("a flat buffer of bytes is needed");
+  const auto size = static_cast<std::size_t>(info.size * info.itemsize);
+  const py::gil_scoped_release release;
+  return Ensemble::parse({static_cast<const std::byte*>(info.ptr), size}, std::move(name)).value();
+}
+
+Ensemble from_xgboost(py::object booster) {
+  if (py::hasattr(booster, "get_booster")) booster = booster.attr("get_booster")();
+  return from_bytes(booster.attr("save_raw")("ubj"), "<booster>");
+}
+
+}  // namespace
+
+void bind_ensemble(py::module_& m) {
+  py::class_<Ensemble>(m, "Ensemble", R"(A trained tree ensemble; scores are the trainer's own, bit for bit.
+
+Immutable and safe to use from many threads. X is a float32 or float64 array of shape (rows, features), or anything
+with .matrix() that gives one; NaN is missing; float64 is rounded once to float32; integer arrays are refused.)")
+      .def_static("load", [](const std::filesystem::path& path) {
+        const py::gil_scoped_release release;
+        return Ensemble::load(path).value();
+      }, "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON).")
+      .def_static("from_bytes", [](const py::buffer& data) { return from_bytes(data, "<bytes>"); }, "data"_a, "Read a model from bytes.")
+      .def_static("from_xgboost", &from_xgboost, "booster"_a,
+                  "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
+      .def("margin", [](const Ensemble& self, const py::object& x, int threads) { return score<&Ensemble::margin>(self, x, self.outputs(), threads); },
+           "X"_a, py::kw_only(), "threads"_a = 1,
+           "Base margin plus leaves: float32 (rows,) for one output, else (rows, outputs). threads=0 uses all cores.")
+      .def("predict", [](const Ensemble& self, const py::object& x, int threads) { return score<&Ensemble::predict>(self, x, self.prediction_width(), threads); },
+           "X"_a, py::kw_only(), "threads"_a = 1,
+           "The margin through the objective's transform, float32, in the shape of Booster.predict: (rows,) or (rows, outputs).")
+      .def("leaves", &leaves, "X"_a, py::kw_only(), "threads"_a = 1, "The leaf each tree ends in, as the trainer numbers nodes: int32 (rows, trees).")
+      .def_property_readonly("features", &Ensemble::features, "Columns of X.")
+      .def_property_readonly("outputs", &Ensemble::outputs, "Margins a row: 1, or one for each class, target or quantile.")
+      .def_property_readonly("trees", &Ensemble::trees)
+      .def_property_readonly("feature_names", &Ensemble::feature_names, "Names in the file; empty when it has none.")
+      .def_property_readonly("objective", &Ensemble::objective, "\"binary:logistic\", as the trainer spells it.")
+      .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\" or \"xgboost-ubj\".")
+      .def_property_readonly("fingerprint", &Ensemble::fingerprint, "SHA-256 of the file, 64 hex digits.")
+      .def("__repr__", [](const Ensemble& self) {
+        return "<Ensemble " + std::string(self.objective()) + ", " + std::to_string(self.trees()) + " trees, " + std::to_string(self.features()) + " features>";
+      });
+}
