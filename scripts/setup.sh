@@ -48,9 +48,9 @@ if [ "$(cat .venv/requirements.stamp 2>/dev/null)" != "$(stamp scripts/requireme
 fi
 
 # 4. featlib itself, as a link to python/: Python edits are live, and the CMake build puts the extension there, so the
-# library is compiled once for the C++ tests and for Python.
+# library is compiled once for the C++ tests and for Python. (Spelled out: the pip of Debian 12 has no -C.)
 if [ "$(cat .venv/featlib.stamp 2>/dev/null)" != "$(stamp pyproject.toml include/featlib/version.hpp)" ]; then
   $step "pip: featlib (linked)" "${pip[@]}" install --no-deps --no-build-isolation \
-    -C wheel.cmake=false -C editable.mode=inplace -e .
+    --config-settings wheel.cmake=false --config-settings editable.mode=inplace -e .
   stamp pyproject.toml include/featlib/version.hpp >.venv/featlib.stamp
 fi
