@@ -1,0 +1,80 @@
+/// Tables become rows and requests: every column checked, every value converted or its row refused and counted.
+#pragma once
+
+#include <featlib/core/table.hpp>
+#include <featlib/events/convert.hpp>
+#include <featlib/events/rows.hpp>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace featlib {
+
+/// One refused row, for the report's list (its first hundred).
+struct RefusedRow {
+  std::int64_t row;                   ///< in the table as given
+  std::string column;
+  Refusal why;
+};
+
+/// What became of a table's rows.
+struct RowReport {
+  std::int64_t rows = 0;              ///< given
+  std::int64_t accepted = 0;          ///< read; copies that do not count are among them
+  std::int64_t duplicates = 0;        ///< copies that do not count
+  std::int64_t null_keys = 0;         ///< entity keys that were null: those timelines do without the row
+  std::map<Refusal, std::int64_t> refused;
+  std::vector<RefusedRow> first_refused;
+
+  void refuse(std::int64_t row, std::string_view column, Refusal why);
+};
+
+/// A table's rows, in its order without the refused ones.
+struct SourceBatch {
+  Rows rows;
+  RowReport report;
+  Instant complete_from = always;     ///< from the table's metadata (an export that lost history)
+};
+
+/// Ids of every entity's keys, shared by the sources and the requests of one run.
+using EntityDirectory = std::vector<EntityIds>;
+EntityDirectory make_entity_directory(const Contract& contract);
+
+/// Column names an export adds: when a row, or a gated cell, became known.
+inline constexpr std::string_view known_at_column = "known_at";
+std::string known_at_column_of(std::string_view field);
+
+/// Reads a source's table. `names_time` of a request column of the same name is not used here: a source says its own units.
+Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities);
+
+/// Marks copies: afterwards `counts[r]` says whether row r counts, and the cells of those that count are the least (stamp, value) given.
+std::vector<bool> settle_copies(Rows& rows, RowReport& report);
+
+/// Decisions to answer: what each asked, by Contract::request().
+struct Requests {
+  std::vector<Instant> as_of;
+  std::vector<Refusal> refused;                 ///< none, or why this decision cannot be answered (status error)
+  std::vector<SlotColumn> fields;               ///< by Contract::request(); a column the table lacks is null
+  std::vector<std::vector<EntityId>> entity;    ///< by Contract::entities(); no_entity when the key is null or was never seen
+  std::vector<std::vector<bool>> keyed;         ///< by Contract::entities(): whether the key was given
+
+  std::size_t size() const noexcept { return as_of.size(); }
+};
+
+/// Where a decision's instant stands: a column, with its unit or tz when the contract does not say.
+struct AsOf {
+  std::string column = "as_of";
+  std::optional<TimeUnit> unit;
+  std::string tz;
+};
+
+/// The field that reads the as_of column: as declared for a time column of that name anywhere in the contract, unless `as_of` says it.
+Field as_of_field(const Contract& contract, const AsOf& as_of);
+
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities);
+
+}  // namespace featlib

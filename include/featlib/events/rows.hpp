@@ -1,0 +1,124 @@
+/// Rows of one source after the door: typed, checked, stamped. Training and serving hold the same thing.
+///
+/// Each value is one 8-byte slot: an integer (bool, int64, decimal, timestamp), the bits of a double, or the id of a
+/// text. SEMANTICS section 2 decides which row counts (`copies`), in which order (`compare`), and when a cell is known.
+#pragma once
+
+#include <featlib/contract/contract.hpp>
+#include <featlib/events/text_pool.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <bit>
+#include <compare>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace featlib {
+
+using Row = std::uint32_t;
+using EntityId = std::uint32_t;
+inline constexpr EntityId no_entity = ~EntityId{0};
+
+/// Whether a slot holds something. A key column of undeclared type says per value whether it is text.
+enum class Held : std::uint8_t { nothing = 0, value = 1, text = 2 };
+
+struct Slot {
+  std::uint64_t bits = 0;
+  Held held = Held::nothing;
+
+  bool is_null() const noexcept { return held == Held::nothing; }
+  std::int64_t integer() const noexcept { return static_cast<std::int64_t>(bits); }
+  double real() const noexcept { return std::bit_cast<double>(bits); }
+  std::uint32_t text() const noexcept { return static_cast<std::uint32_t>(bits); }
+  bool operator==(const Slot&) const = default;
+};
+
+/// A column of slots.
+struct SlotColumn {
+  std::vector<std::uint64_t> bits;
+  std::vector<Held> held;
+
+  Slot operator[](Row row) const noexcept { return {bits[row], held[row]}; }
+  void set(Row row, Slot slot) noexcept { bits[row] = slot.bits; held[row] = slot.held; }
+  void resize(std::size_t rows) { bits.resize(rows); held.resize(rows); }
+};
+
+/// Dense ids for the keys of one entity; a key is the tuple of its columns' slots, whose types the contract fixes.
+class EntityIds {
+ public:
+  explicit EntityIds(std::size_t columns = 1) : columns_(columns) {}
+  EntityId acquire(std::span<const std::uint64_t> key);
+  EntityId find(std::span<const std::uint64_t> key) const;
+  std::size_t size() const noexcept { return single_.size() + several_.size(); }
+
+ private:
+  std::size_t columns_;
+  boost::unordered_flat_map<std::uint64_t, EntityId> single_;
+  boost::unordered_flat_map<std::string, EntityId> several_;
+};
+
+/// A source's rows, by column.
+class Rows {
+ public:
+  Rows(const Contract& contract, int source, TextPool& pool);
+
+  const Source& source() const noexcept { return *source_; }
+  const TextPool& pool() const noexcept { return *pool_; }
+  TextPool& pool() noexcept { return *pool_; }
+  std::size_t size() const noexcept { return event_time.size(); }
+  void resize(std::size_t rows);
+
+  std::vector<Instant> event_time;
+  std::vector<Instant> known_at;
+  std::vector<SlotColumn> fields;                  ///< by Source::fields
+  std::vector<std::vector<Instant>> stamps;        ///< by gated field (gate_of): when the cell is known; `never` for a null cell
+  std::vector<std::vector<EntityId>> entity;       ///< by Source::entities
+
+  /// Index into `stamps` of a gated field, -1 for others.
+  int gate_of(int field) const noexcept { return gate_of_[static_cast<std::size_t>(field)]; }
+  const std::vector<int>& gated_fields() const noexcept { return gated_; }
+
+  /// A cell as a decision at as_of reads it: a gated cell not yet known is null.
+  Slot cell(Row row, int field, Instant as_of) const noexcept {
+    const int gate = gate_of(field);
+    if (gate >= 0 && stamps[static_cast<std::size_t>(gate)][row] > as_of) return {};
+    return fields[static_cast<std::size_t>(field)][row];
+  }
+
+  Slot dedup_key(Row row) const noexcept { return source_->dedup_field < 0 ? Slot{} : fields[static_cast<std::size_t>(source_->dedup_field)][row]; }
+  Slot sequence(Row row, int source_entity) const noexcept {
+    const int field = source_->entities[static_cast<std::size_t>(source_entity)].sequence_field;
+    return field < 0 ? Slot{} : fields[static_cast<std::size_t>(field)][row];
+  }
+
+  /// When a gated cell of a row becomes known by its own columns: max(known_at, event_time + available_after) or max(known_at, available_at).
+  Instant gate_stamp(Row row, int field, Instant known) const noexcept;
+
+  /// Order of content: declared columns by name (gated ones are no content), entity keys, sequences; null first.
+  std::strong_ordering compare_content(Row a, Row b) const;
+  /// Order inside an entity: (event_time, sequence, dedup key, content), then what is left to tell rows apart. Total, independent of arrival.
+  std::strong_ordering compare_order(Row a, Row b, int source_entity) const;
+  /// Which of two copies counts: the least (known_at, content).
+  bool counts_before(Row a, Row b) const;
+  /// Whether row a's cell of a gated field precedes row b's: of the values given for a cell the least (stamp, value) counts; null never does.
+  bool cell_precedes(int field, Row a, Row b) const;
+
+  /// A slot as expressions read it: decimals in their unit.
+  Cell to_cell(Slot slot, const Field& field) const noexcept;
+
+ private:
+  std::strong_ordering compare_slots(Slot a, Slot b, Type type) const;
+
+  const Source* source_;
+  TextPool* pool_;
+  std::vector<int> gate_of_, gated_;
+  std::vector<int> gate_clock_;                    ///< by gated field: the available_at field, -1 with available_after
+  std::vector<int> content_;                       ///< fields of the content, in its order
+};
+
+/// value / 10^scale, correctly rounded.
+double decimal_value(std::int64_t value, int scale) noexcept;
+
+}  // namespace featlib

@@ -1,0 +1,283 @@
+#include <featlib/events/batch.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace featlib {
+namespace {
+
+constexpr std::size_t listed_refusals = 100;
+
+std::string nearest_columns(const Table& table) {
+  std::string out;
+  for (int c = 0; c < table.columns() && c < 12; ++c) out += fmt::format("{}`{}`", c ? ", " : "", table.column_name(c));
+  return table.columns() > 12 ? out + ", ..." : out;
+}
+
+Failure missing_column(const Table& table, std::string_view column, std::string_view role) {
+  return {ErrorCode::missing_column, table.name(), 0, 0, fmt::format("the table has no column `{}` ({})", column, role),
+          fmt::format("it has {}", nearest_columns(table))};
+}
+
+/// Converts one column into slots; rows it refuses get the first reason.
+void read_column(const Field& field, const Table& table, int column, TextPool& pool, SlotColumn& out, std::vector<Refusal>& refused,
+                 std::vector<int>& refused_by, int name) {
+  out.resize(static_cast<std::size_t>(table.rows()));
+  const ColumnType& type = table.column_type(column);
+  std::size_t at = 0;
+  for (int b = 0; b < table.batches(); ++b) {
+    const ColumnView view = table.view(b, column);
+    for (std::int64_t r = 0; r < view.rows(); ++r, ++at) {
+      Slot slot;
+      const Refusal refusal = convert(field, read_raw(view, type, r), pool, slot);
+      out.set(static_cast<Row>(at), slot);
+      if (refusal != Refusal::none && refused[at] == Refusal::none) {
+        refused[at] = refusal;
+        refused_by[at] = name;
+      }
+    }
+  }
+}
+
+/// Drops the rows that were refused, keeping the order.
+template <class T>
+void keep(std::vector<T>& values, const std::vector<Row>& kept) {
+  if (values.empty() || kept.size() == values.size()) return;
+  for (std::size_t i = 0; i < kept.size(); ++i) values[i] = values[kept[i]];
+  values.resize(kept.size());
+}
+
+Field clock_field(std::string name) {
+  Field field;
+  field.name = std::move(name);
+  field.type = Type::timestamp;
+  field.time_unit = TimeUnit::microsecond;
+  field.any_year = true;
+  return field;
+}
+
+}  // namespace
+
+void RowReport::refuse(std::int64_t row, std::string_view column, Refusal why) {
+  ++refused[why];
+  if (first_refused.size() < listed_refusals) first_refused.push_back({row, std::string(column), why});
+}
+
+EntityDirectory make_entity_directory(const Contract& contract) {
+  EntityDirectory out;
+  for (const Entity& entity : contract.entities()) out.emplace_back(entity.key.size());
+  return out;
+}
+
+std::string known_at_column_of(std::string_view field) { return fmt::format("{}__known_at", field); }
+
+Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities) {
+  const Source& source = contract.sources()[static_cast<std::size_t>(source_index)];
+  if (table.rows() >= static_cast<std::int64_t>(no_entity))
+    return Error(ErrorCode::bad_table, fmt::format("{} rows; one source holds at most 2^32 - 2", table.rows()), {}, table.name());
+  SourceBatch batch{Rows(contract, source_index, pool), {}, always};
+  Rows& rows = batch.rows;
+  rows.resize(static_cast<std::size_t>(table.rows()));
+  const auto n = static_cast<std::size_t>(table.rows());
+
+  std::vector<Failure> failures;
+  std::vector<int> columns;
+  for (const Field& field : source.fields) {
+    const int column = table.find(field.name);
+    columns.push_back(column);
+    if (column < 0) failures.push_back(missing_column(table, field.name, fmt::format("source `{}`", source.name)));
+    else if (auto failure = check_column(field, table.column_type(column), table.name())) failures.push_back(*failure);
+  }
+  // An export names when each row and each cell became known; elsewhere the columns are absent.
+  struct Extra { int gate; Field field; int column; SlotColumn slots; };
+  std::vector<Extra> extras;
+  const auto add_extra = [&](int gate, std::string name) {
+    const int column = table.find(name);
+    if (column < 0 || source.find_field(name) >= 0) return;
+    Field field = clock_field(std::move(name));
+    if (auto failure = check_column(field, table.column_type(column), table.name())) failures.push_back(*failure);
+    extras.push_back({gate, std::move(field), column, {}});
+  };
+  add_extra(-1, std::string(known_at_column));
+  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g)
+    add_extra(static_cast<int>(g), known_at_column_of(source.fields[static_cast<std::size_t>(rows.gated_fields()[g])].name));
+  if (!failures.empty()) return Error(std::move(failures));
+
+  std::vector<Refusal> refused(n, Refusal::none);
+  std::vector<int> refused_by(n, -1);
+  for (std::size_t f = 0; f < source.fields.size(); ++f)
+    read_column(source.fields[f], table, columns[f], pool, rows.fields[f], refused, refused_by, static_cast<int>(f));
+  const SlotColumn* told_known = nullptr;
+  std::vector<const SlotColumn*> told_stamp(rows.gated_fields().size(), nullptr);
+  for (Extra& extra : extras) {
+    read_column(extra.field, table, extra.column, pool, extra.slots, refused, refused_by, source.event_time_field);
+    (extra.gate < 0 ? told_known : told_stamp[static_cast<std::size_t>(extra.gate)]) = &extra.slots;
+  }
+
+  const auto clock = static_cast<std::size_t>(source.event_time_field);
+  std::vector<Row> kept;
+  kept.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto row = static_cast<Row>(i);
+    const auto refuse = [&](Refusal why, int field) {
+      if (refused[i] == Refusal::none) { refused[i] = why; refused_by[i] = field; }
+    };
+    const Slot event = rows.fields[clock][row];
+    const Slot available = source.available_time_field < 0 ? Slot{} : rows.fields[static_cast<std::size_t>(source.available_time_field)][row];
+    const Slot known = told_known ? (*told_known)[row] : Slot{};
+    if (event.is_null()) refuse(Refusal::null_clock, source.event_time_field);
+    if (source.available_time_field >= 0 && available.is_null()) refuse(Refusal::null_clock, source.available_time_field);
+    if (refused[i] == Refusal::none) {
+      rows.event_time[i] = event.integer();
+      rows.known_at[i] = !known.is_null() ? known.integer() : source.available_time_field >= 0 ? available.integer() : event.integer() + source.delay;
+      if (source.retention && rows.event_time[i] < rows.known_at[i] - *source.retention) refuse(Refusal::expired, source.event_time_field);
+    }
+    if (refused[i] != Refusal::none) {
+      const int by = refused_by[i];
+      batch.report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refused[i]);
+      continue;
+    }
+    for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+      const int field = rows.gated_fields()[g];
+      if (rows.fields[static_cast<std::size_t>(field)][row].is_null()) continue;
+      const Slot told = told_stamp[g] ? (*told_stamp[g])[row] : Slot{};
+      rows.stamps[g][i] = told.is_null() ? rows.gate_stamp(row, field, rows.known_at[i]) : told.integer();
+    }
+    std::vector<std::uint64_t> key;
+    for (std::size_t e = 0; e < source.entities.size(); ++e) {
+      key.clear();
+      bool whole = true;
+      for (const int f : source.entities[e].key_fields) {
+        const Slot slot = rows.fields[static_cast<std::size_t>(f)][row];
+        whole = whole && !slot.is_null();
+        key.push_back(slot.bits);
+      }
+      if (whole) rows.entity[e][i] = entities[static_cast<std::size_t>(source.entities[e].entity)].acquire(key);
+      else ++batch.report.null_keys;
+    }
+    kept.push_back(row);
+  }
+  keep(rows.event_time, kept);
+  keep(rows.known_at, kept);
+  for (SlotColumn& column : rows.fields) { keep(column.bits, kept); keep(column.held, kept); }
+  for (auto& column : rows.stamps) keep(column, kept);
+  for (auto& column : rows.entity) keep(column, kept);
+
+  batch.report.rows = table.rows();
+  batch.report.accepted = static_cast<std::int64_t>(kept.size());
+  if (const auto found = table.metadata().find("featlib.complete_from"); found != table.metadata().end()) {
+    const std::string& text = found->second;
+    std::from_chars(text.data(), text.data() + text.size(), batch.complete_from);
+  }
+  return batch;
+}
+
+std::vector<bool> settle_copies(Rows& rows, RowReport& report) {
+  std::vector<bool> counts(rows.size(), true);
+  if (rows.source().dedup_field < 0) return counts;
+  const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
+
+  // Keys that rise from row to row are all different: the usual table needs no hash map.
+  bool rising = true;
+  for (std::size_t i = 1; rising && i < rows.size(); ++i)
+    rising = keys.held[i] == Held::value && keys.held[i - 1] == Held::value && keys.bits[i - 1] < keys.bits[i];
+  if (rising) return counts;
+
+  struct Copy { std::uint64_t key; Held held; Instant event_time; bool operator==(const Copy&) const = default; };
+  struct Hash {
+    std::size_t operator()(const Copy& c) const noexcept {
+      return boost::hash<std::uint64_t>()(c.key * 0x9e3779b97f4a7c15u ^ static_cast<std::uint64_t>(c.event_time) * 0xc2b2ae3d27d4eb4fu ^ static_cast<std::uint64_t>(c.held));
+    }
+  };
+  boost::unordered_flat_map<Copy, Row, Hash> first;
+  first.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto row = static_cast<Row>(i);
+    const Slot key = keys[row];
+    if (key.is_null()) continue;
+    const auto [place, fresh] = first.try_emplace({key.bits, key.held, rows.event_time[i]}, row);
+    if (fresh) continue;
+    ++report.duplicates;
+    Row counted = place->second;
+    if (rows.counts_before(row, counted)) std::swap(row, counted);
+    place->second = counted;
+    counts[row] = false;
+    counts[counted] = true;
+    for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+      SlotColumn& cells = rows.fields[static_cast<std::size_t>(rows.gated_fields()[g])];
+      if (rows.cell_precedes(rows.gated_fields()[g], row, counted)) {
+        cells.set(counted, cells[row]);
+        rows.stamps[g][counted] = rows.stamps[g][row];
+      }
+    }
+  }
+  return counts;
+}
+
+Field as_of_field(const Contract& contract, const AsOf& as_of) {
+  Field field;
+  for (const Field& request : contract.request())
+    if (request.name == as_of.column && request.type == Type::timestamp) field = request;
+  for (const Source& source : contract.sources())
+    for (const Field& column : source.fields)
+      if (column.name == as_of.column && column.type == Type::timestamp) field = column;
+  field.name = as_of.column;
+  field.type = Type::timestamp;
+  if (as_of.unit) field.time_unit = as_of.unit;
+  if (!as_of.tz.empty()) field.tz = as_of.tz;
+  return field;
+}
+
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities) {
+  const auto n = static_cast<std::size_t>(table.rows());
+  const Field clock = as_of_field(contract, as_of);
+  std::vector<Failure> failures;
+  const int clock_column = table.find(clock.name);
+  if (clock_column < 0) failures.push_back(missing_column(table, clock.name, "the decisions' as_of"));
+  else if (auto failure = check_column(clock, table.column_type(clock_column), table.name())) failures.push_back(*failure);
+  std::vector<int> columns;
+  for (const Field& field : contract.request()) {
+    const int column = table.find(field.name);
+    columns.push_back(column);
+    if (column < 0) failures.push_back(missing_column(table, field.name, "the request"));
+    else if (auto failure = check_column(field, table.column_type(column), table.name())) failures.push_back(*failure);
+  }
+  if (!failures.empty()) return Error(std::move(failures));
+
+  Requests out;
+  out.refused.assign(n, Refusal::none);
+  std::vector<int> refused_by(n, -1);
+  SlotColumn instants;
+  read_column(clock, table, clock_column, pool, instants, out.refused, refused_by, -1);
+  out.as_of.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (instants[static_cast<Row>(i)].is_null() && out.refused[i] == Refusal::none) out.refused[i] = Refusal::null_clock;
+    out.as_of[i] = instants[static_cast<Row>(i)].integer();
+  }
+  for (std::size_t f = 0; f < columns.size(); ++f)
+    read_column(contract.request()[f], table, columns[f], pool, out.fields.emplace_back(), out.refused, refused_by, static_cast<int>(f));
+
+  for (std::size_t e = 0; e < contract.entities().size(); ++e) {
+    std::vector<int> fields;
+    for (const std::string& column : contract.entities()[e].key) fields.push_back(contract.find_request(column));
+    auto& ids = out.entity.emplace_back(n, no_entity);
+    auto& keyed = out.keyed.emplace_back(n, false);
+    std::vector<std::uint64_t> key(fields.size());
+    for (std::size_t i = 0; i < n; ++i) {
+      if (out.refused[i] != Refusal::none) continue;
+      bool whole = true;
+      for (std::size_t k = 0; k < fields.size(); ++k) {
+        const Slot slot = out.fields[static_cast<std::size_t>(fields[k])][static_cast<Row>(i)];
+        whole = whole && !slot.is_null();
+        key[k] = slot.bits;
+      }
+      keyed[i] = whole;
+      if (whole) ids[i] = entities[e].find(key);
+    }
+  }
+  return out;
+}
+
+}  // namespace featlib

@@ -1,0 +1,482 @@
+#include <featlib/window/replay.hpp>
+
+#include <featlib/core/exact.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+namespace featlib {
+namespace {
+
+/// Finds the rows of a dedup key: whether a window must do without the request's own row.
+class KeyIndex {
+ public:
+  explicit KeyIndex(const Rows& rows) : rows_(rows) {
+    if (rows.source().dedup_field < 0) return;
+    const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
+    for (std::size_t i = 0; rising_ && i < rows.size(); ++i)
+      rising_ = keys.held[i] == Held::value && (i == 0 || keys.bits[i - 1] < keys.bits[i]);
+    if (rising_) return;
+    rows_by_key_.reserve(rows.size());
+    next_.assign(rows.size(), none);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const Slot key = keys[static_cast<Row>(i)];
+      if (key.is_null()) continue;
+      const auto [place, fresh] = rows_by_key_.try_emplace(tagged(key), static_cast<Row>(i));
+      if (!fresh) { next_[i] = place->second; place->second = static_cast<Row>(i); }
+    }
+  }
+
+  /// Whether some row of this key happened before `as_of`, or at it: one that the bounds alone might let in.
+  bool reaches(Slot key, Instant as_of, std::size_t likely) const {
+    if (key.is_null() || rows_.source().dedup_field < 0) return false;
+    if (rising_) {
+      const auto& bits = rows_.fields[static_cast<std::size_t>(rows_.source().dedup_field)].bits;
+      // A table of decisions is mostly the table of events: look at the same row first.
+      const std::size_t at = likely < bits.size() && bits[likely] == key.bits
+                                 ? likely
+                                 : static_cast<std::size_t>(std::lower_bound(bits.begin(), bits.end(), key.bits) - bits.begin());
+      return key.held == Held::value && at < bits.size() && bits[at] == key.bits && rows_.event_time[at] < as_of;
+    }
+    const auto found = rows_by_key_.find(tagged(key));
+    if (found == rows_by_key_.end()) return false;
+    for (Row row = found->second; row != none; row = next_[row])
+      if (rows_.event_time[row] <= as_of) return true;
+    return false;
+  }
+
+ private:
+  static constexpr Row none = ~Row{0};
+  using Tagged = std::pair<std::uint64_t, int>;
+  static Tagged tagged(Slot key) { return {key.bits, static_cast<int>(key.held)}; }
+
+  const Rows& rows_;
+  bool rising_ = true;
+  boost::unordered_flat_map<Tagged, Row, boost::hash<Tagged>> rows_by_key_;
+  std::vector<Row> next_;
+};
+
+/// Items by entity: those of entity e are items[start[e]] .. items[start[e + 1]], in their order as given.
+struct Groups {
+  std::vector<std::uint32_t> start;
+  std::vector<Row> items;
+};
+
+Groups group(const std::vector<EntityId>& entity, std::size_t entities, const std::vector<bool>* counts) {
+  Groups out;
+  out.start.assign(entities + 1, 0);
+  const auto counted = [&](std::size_t i) { return entity[i] != no_entity && (!counts || (*counts)[i]); };
+  for (std::size_t i = 0; i < entity.size(); ++i)
+    if (counted(i)) ++out.start[entity[i] + 1];
+  std::partial_sum(out.start.begin(), out.start.end(), out.start.begin());
+  std::vector<std::uint32_t> at(out.start.begin(), out.start.end() - 1);
+  out.items.resize(out.start.back());
+  for (std::size_t i = 0; i < entity.size(); ++i)
+    if (counted(i)) out.items[at[entity[i]]++] = static_cast<Row>(i);
+  return out;
+}
+
+/// Exact prefix sums over one timeline of one argument: a window's sum is a difference, whatever it holds.
+class PrefixSums {
+ public:
+  PrefixSums(const Aggregate& aggregate, const Rows& rows) : a_(aggregate), rows_(rows) {}
+
+  static bool serves(const Aggregate& a) {
+    const bool kind = a.kind == AggregateKind::count || a.kind == AggregateKind::sum || a.kind == AggregateKind::mean;
+    return kind && !a.where && !a.last && (a.argument_is_column || !a.argument);
+  }
+  bool same_as(const Aggregate& other) const {
+    return other.argument_is_column == a_.argument_is_column && (!a_.argument_is_column || other.argument_fields[0] == a_.argument_fields[0]);
+  }
+
+  /// False when the values are too wide for 128 bits: such a timeline is read row by row.
+  bool fill(std::span<const Row> order) {
+    if (!a_.argument_is_column) return true;
+    const auto field = static_cast<std::size_t>(a_.argument_fields[0]);
+    const SlotColumn& column = rows_.fields[field];
+    const int gate = rows_.gate_of(a_.argument_fields[0]);
+    const bool real = a_.argument_type == Type::float64;
+    const std::size_t n = order.size();
+    count_.resize(n + 1);
+    sum_.resize(n + 1);
+    latest_.resize(n + 1);
+    unit_ = 0;
+    if (real) {
+      int lowest = 2000, highest = -2000;
+      for (const Row row : order) {
+        if (column.held[row] == Held::nothing) continue;
+        const Decomposed parts = decompose(column[row].real());
+        if (parts.significand == 0) continue;
+        lowest = std::min(lowest, parts.exponent);
+        highest = std::max(highest, parts.exponent);
+      }
+      // 53 bits of significand, the span of exponents, and 32 bits for the number of rows.
+      if (highest - lowest > 127 - 53 - 32) return false;
+      unit_ = highest < lowest ? 0 : lowest;
+    }
+    count_[0] = 0;
+    sum_[0] = 0;
+    latest_[0] = always;
+    for (std::size_t i = 0; i < n; ++i) {
+      const Row row = order[i];
+      const bool held = column.held[row] != Held::nothing;
+      int128 addend = 0;
+      if (held && real) {
+        const Decomposed parts = decompose(column[row].real());
+        if (parts.significand) addend = static_cast<int128>(parts.significand) * (static_cast<int128>(1) << (parts.exponent - unit_));
+      } else if (held) {
+        addend = column[row].integer();
+      }
+      count_[i + 1] = count_[i] + held;
+      sum_[i + 1] = sum_[i] + addend;
+      latest_[i + 1] = gate < 0 || !held ? latest_[i] : std::max(latest_[i], rows_.stamps[static_cast<std::size_t>(gate)][row]);
+    }
+    return true;
+  }
+
+  /// Whether every cell before a position is known at as_of.
+  bool known(std::size_t position, Instant as_of) const { return !a_.argument_is_column || latest_[position] <= as_of; }
+
+  Aggregated value(const WindowStep& step, Positions p, const Asked& asked) const {
+    const Aggregate& a = *step.aggregate;
+    std::int64_t n = static_cast<std::int64_t>(p.last - p.first);
+    int128 sum = 0;
+    if (a_.argument_is_column) {
+      n = count_[p.last] - count_[p.first];
+      sum = sum_[p.last] - sum_[p.first];
+    }
+    int unit = unit_;
+    if (a.include_request) {
+      if (!a_.argument_is_column) {
+        ++n;
+      } else if (const Slot own = asked.request[static_cast<std::size_t>(step.argument_request[0])]; !own.is_null()) {
+        ++n;
+        if (a.argument_type != Type::float64) sum += own.integer();
+        else if (!add(own.real(), sum, unit)) return wide(own.real(), a, n, step.min_rows, p);
+      }
+    }
+    if (n < step.min_rows) return Aggregated::none(Cause::insufficient_history);
+    if (a.kind == AggregateKind::count) return Aggregated::of(n);
+    if (n == 0) return Aggregated::none(Cause::null);
+    const auto divisor = a.kind == AggregateKind::mean ? static_cast<std::uint64_t>(n) : 1;
+    if (a.argument_type == Type::float64) return Aggregated::of(round_quotient(sum, divisor, unit));
+    if (a.kind == AggregateKind::mean || a.argument_type == Type::decimal) {
+      constexpr int128 exact = int128{1} << 53;
+      if (a.argument_scale == 0 && sum < exact && -sum < exact) return Aggregated::of(static_cast<double>(static_cast<std::int64_t>(sum)) / static_cast<double>(divisor) + 0.0);
+      return Aggregated::of(integer_quotient(sum, divisor, a.argument_scale));
+    }
+    if (sum > std::numeric_limits<std::int64_t>::max() || sum < std::numeric_limits<std::int64_t>::min()) return Aggregated::none(Cause::error);
+    return Aggregated::of(static_cast<std::int64_t>(sum));
+  }
+
+ private:
+  /// Adds a double to a sum in units of 2^unit, when both fit 128 bits.
+  static bool add(double value, int128& sum, int& unit) {
+    const Decomposed parts = decompose(value);
+    if (parts.significand == 0) return true;
+    if (sum == 0) unit = parts.exponent;
+    const auto bits = [](int128 v) { return 128 - (v == 0 ? 128 : __builtin_clzll(static_cast<std::uint64_t>((v < 0 ? -v : v) >> 64) | 1)); };
+    if (parts.exponent < unit) {
+      const int down = unit - parts.exponent;
+      if (bits(sum) + down > 125) return false;
+      sum *= static_cast<int128>(1) << down;
+      unit = parts.exponent;
+    }
+    const int up = parts.exponent - unit;
+    if (up + 53 > 125 || bits(sum) > 125) return false;
+    sum += static_cast<int128>(parts.significand) * (static_cast<int128>(1) << up);
+    return true;
+  }
+
+  /// The request's own value is of quite another size than the timeline's: rare, so say it plainly.
+  Aggregated wide(double own, const Aggregate& a, std::int64_t n, std::int64_t min_rows, Positions p) const {
+    if (n < min_rows) return Aggregated::none(Cause::insufficient_history);
+    if (a.kind == AggregateKind::count) return Aggregated::of(n);
+    ExactSum sum;
+    sum.add(own);
+    sum.add_scaled(sum_[p.last] - sum_[p.first], unit_);
+    return Aggregated::of(sum.quotient(a.kind == AggregateKind::mean ? static_cast<std::uint64_t>(n) : 1));
+  }
+
+  const Aggregate& a_;
+  const Rows& rows_;
+  std::vector<std::int64_t> count_;
+  std::vector<int128> sum_;
+  std::vector<Instant> latest_;      ///< latest stamp of the cells before a position
+  int unit_ = 0;
+};
+
+/// Both ends of one span in one timeline; they only move forward while decisions come in order of as_of.
+class Cursors {
+ public:
+  explicit Cursors(const Span& span) : span_(span) {}
+  const Span& span() const { return span_; }
+  void reset() { at_ = {}; }
+
+  Positions advance(const TimelineStep& timeline, const TimelineView& view, const Asked& asked) {
+    const Instant tail = tail_of(span_, view.rows->source(), asked.as_of);
+    const bool open_tail = span_.tail && !span_.tail_closed;
+    const auto& times = view.times;
+    while (at_.first < times.size() && (open_tail ? times[at_.first] <= tail : times[at_.first] < tail)) ++at_.first;
+    const Instant head = minus(asked.as_of, span_.head);
+    const bool own_instant = timeline.is_request_source && span_.head_closed && span_.head == 0;
+    const bool closed = span_.head_closed && !own_instant;
+    while (at_.last < times.size() && (closed ? times[at_.last] <= head : times[at_.last] < head)) ++at_.last;
+    Positions out{at_.first, std::max(at_.first, at_.last)};
+    // At the request's own instant only rows of a lesser sequence are before it.
+    if (own_instant && timeline.request_sequence >= 0)
+      while (out.last < times.size() && times[out.last] == asked.as_of && out.last >= out.first &&
+             sequence_before(view.rows->sequence(view.order[out.last], timeline.source_entity), asked.sequence))
+        ++out.last;
+    return out;
+  }
+
+ private:
+  Span span_;
+  Positions at_;
+};
+
+/// One thread's work on one timeline step: entity after entity, each with all its decisions.
+class TimelineWorker {
+ public:
+  TimelineWorker(const ReplayInput& input, const TimelineStep& step, const KeyIndex& keys, Instant complete_from, const VectorBuilder& builder, FeatureTable& out)
+      : input_(input), step_(step), keys_(keys), complete_from_(complete_from), builder_(builder), out_(out),
+        rows_(input.sources[static_cast<std::size_t>(step.source)].rows), request_(input.requests.fields.size()) {
+    for (const WindowStep& window : step.windows) {
+      Reader reader{&window, 0, -1};
+      const auto cursor = std::find_if(cursors_.begin(), cursors_.end(), [&](const Cursors& c) { return c.span() == window.span; });
+      reader.cursors = static_cast<std::size_t>(cursor - cursors_.begin());
+      if (cursor == cursors_.end()) cursors_.emplace_back(window.span);
+      if (PrefixSums::serves(*window.aggregate)) {
+        const auto sums = std::find_if(sums_.begin(), sums_.end(), [&](const PrefixSums& s) { return s.same_as(*window.aggregate); });
+        reader.sums = static_cast<int>(sums - sums_.begin());
+        if (sums == sums_.end()) sums_.emplace_back(*window.aggregate, rows_);
+      }
+      readers_.push_back(reader);
+    }
+    positions_.resize(cursors_.size());
+    usable_.resize(sums_.size());
+  }
+
+  void run(std::span<const Row> order, std::span<Row> decisions) {
+    const Requests& requests = input_.requests;
+    const auto earlier = [&](Row a, Row b) { return requests.as_of[a] < requests.as_of[b]; };
+    if (!std::is_sorted(decisions.begin(), decisions.end(), earlier)) std::stable_sort(decisions.begin(), decisions.end(), earlier);
+    order_.assign(order.begin(), order.end());
+    const auto before = [&](Row a, Row b) { return rows_.compare_order(a, b, step_.source_entity) < 0; };
+    const auto in_order = [&](Row a, Row b) { return rows_.event_time[a] < rows_.event_time[b]; };
+    // Most tables come in order of time; the full comparison is for what is left, ties.
+    for (std::size_t i = 1; i < order_.size(); ++i)
+      if (!in_order(order_[i - 1], order_[i]) && before(order_[i], order_[i - 1])) {
+        std::sort(order_.begin(), order_.end(), before);
+        break;
+      }
+    times_.resize(order_.size());
+    latest_.resize(order_.size() + 1);
+    latest_[0] = always;
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      times_[i] = rows_.event_time[order_[i]];
+      latest_[i + 1] = std::max(latest_[i], rows_.known_at[order_[i]]);
+    }
+    for (std::size_t s = 0; s < sums_.size(); ++s) usable_[s] = sums_[s].fill(order_);
+    for (Cursors& cursors : cursors_) cursors.reset();
+
+    const TimelineView view{&rows_, order_, times_};
+    Asked asked;
+    asked.complete_from = complete_from_;
+    asked.request = request_;
+    for (const Row decision : decisions) {
+      asked.as_of = requests.as_of[decision];
+      for (std::size_t f = 0; f < request_.size(); ++f) request_[f] = requests.fields[f][decision];
+      asked.key = step_.is_request_source && input_.plan->request_key() >= 0 ? request_[static_cast<std::size_t>(input_.plan->request_key())] : Slot{};
+      asked.sequence = step_.request_sequence >= 0 ? request_[static_cast<std::size_t>(step_.request_sequence)] : Slot{};
+      const bool own_row = keys_.reaches(asked.key, asked.as_of, decision);
+      for (std::size_t c = 0; c < cursors_.size(); ++c) positions_[c] = cursors_[c].advance(step_, view, asked);
+      for (const Reader& reader : readers_) {
+        const Positions p = positions_[reader.cursors];
+        Aggregated value;
+        // Prefix sums hold every row: they serve when all before the window's head are known and none is the request's own.
+        if (tail_of(reader.step->span, rows_.source(), asked.as_of) < complete_from_) value = Aggregated::none(Cause::history_incomplete);
+        else if (reader.sums >= 0 && usable_[static_cast<std::size_t>(reader.sums)] && !own_row && latest_[p.last] <= asked.as_of &&
+                 sums_[static_cast<std::size_t>(reader.sums)].known(p.last, asked.as_of))
+          value = sums_[static_cast<std::size_t>(reader.sums)].value(*reader.step, p, asked);
+        else value = fold(step_, *reader.step, view, asked, p);
+        out_.column(reader.step->feature).set(decision, builder_.finish(reader.step->feature, value));
+      }
+    }
+  }
+
+ private:
+  struct Reader {
+    const WindowStep* step;
+    std::size_t cursors;
+    int sums;                          ///< into sums_, -1: read row by row
+  };
+
+  const ReplayInput& input_;
+  const TimelineStep& step_;
+  const KeyIndex& keys_;
+  Instant complete_from_;
+  const VectorBuilder& builder_;
+  FeatureTable& out_;
+  const Rows& rows_;
+  std::vector<Reader> readers_;
+  std::vector<Cursors> cursors_;
+  std::vector<PrefixSums> sums_;
+  std::vector<char> usable_;
+  std::vector<Positions> positions_;
+  std::vector<Slot> request_;
+  std::vector<Row> order_;
+  std::vector<Instant> times_, latest_;
+};
+
+/// Runs `work(thread, piece)` for pieces 0..n-1 on some threads, the caller's among them.
+template <class Work>
+void in_parallel(int threads, std::size_t pieces, Work&& work) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failing;
+  const auto run = [&](int thread) {
+    try {
+      for (std::size_t piece; (piece = next++) < pieces;) work(thread, piece);
+    } catch (...) {
+      const std::lock_guard lock(failing);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> others;
+  for (int t = 1; t < threads; ++t) others.emplace_back(run, t);
+  run(0);
+  for (std::thread& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+int thread_count(int asked) {
+  if (asked > 0) return asked;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
+  ReplayInput input;
+  input.plan = std::make_shared<const Plan>(contract);
+  input.pool = std::make_shared<TextPool>();
+  input.entities = make_entity_directory(contract);
+  std::vector<Failure> failures;
+  const auto fail = [&](const Error& error) { failures.insert(failures.end(), error.failures().begin(), error.failures().end()); };
+  for (const auto& [name, table] : sources)
+    if (contract.find_source(name) < 0)
+      failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("the contract has no source `{}`", name), {}});
+  for (const auto& [name, from] : options.complete_from)
+    if (contract.find_source(name) < 0)
+      failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("complete_from names `{}`, which is no source of the contract", name), {}});
+  for (std::size_t s = 0; s < contract.sources().size(); ++s) {
+    const auto found = sources.find(contract.sources()[s].name);
+    if (found == sources.end()) {
+      failures.push_back({ErrorCode::missing_source, contract.sources()[s].name, 0, 0, fmt::format("source `{}` was not given", contract.sources()[s].name),
+                          "pass its table; one without rows is valid"});
+      continue;
+    }
+    auto batch = read_rows(contract, static_cast<int>(s), found->second, *input.pool, input.entities);
+    if (batch) input.sources.push_back(std::move(batch).value());
+    else fail(batch.error());
+  }
+  auto requests = read_requests(contract, decisions, options.as_of, *input.pool, input.entities);
+  if (requests) input.requests = std::move(requests).value();
+  else fail(requests.error());
+  if (!failures.empty()) return Error(std::move(failures));
+  return input;
+}
+
+Result<FeatureTable> replay(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
+  auto read = read_input(contract, decisions, sources, options);
+  if (!read) return read.error();
+  FeatureTable out(read.value().plan, decisions, read.value().pool);
+  replay_into(read.value(), options, out);
+  return out;
+}
+
+void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable& out) {
+  const Contract& contract = input.plan->contract();
+  const VectorBuilder builder(*input.plan, *input.pool);
+  const int threads = thread_count(options.threads);
+  const auto& steps = input.plan->timelines();
+  const double shares = static_cast<double>(steps.size()) + 1;
+
+  std::vector<std::vector<bool>> counts;
+  std::vector<KeyIndex> keys;
+  for (SourceBatch& batch : input.sources) {
+    counts.push_back(settle_copies(batch.rows, batch.report));
+    keys.emplace_back(batch.rows);
+  }
+  for (std::size_t t = 0; t < steps.size(); ++t) {
+    const TimelineStep& step = steps[t];
+    const SourceBatch& batch = input.sources[static_cast<std::size_t>(step.source)];
+    const auto given = options.complete_from.find(batch.rows.source().name);
+    const Instant complete_from = std::max(batch.complete_from, given == options.complete_from.end() ? always : given->second);
+    const std::size_t entities = input.entities[static_cast<std::size_t>(step.entity)].size();
+    const auto& asked_entities = input.requests.entity[static_cast<std::size_t>(step.entity)];
+    const Groups rows = group(batch.rows.entity[static_cast<std::size_t>(step.source_entity)], entities, &counts[static_cast<std::size_t>(step.source)]);
+    Groups decisions_of = group(asked_entities, entities, nullptr);
+
+    // Pieces of about equal numbers of decisions; one more for those whose entity has no rows.
+    std::vector<std::size_t> cut{0};
+    const std::size_t piece = std::max<std::size_t>(2'000, decisions_of.items.size() / 64);
+    for (std::size_t e = 1; e <= entities; ++e)
+      if (e == entities || decisions_of.start[e] - decisions_of.start[cut.back()] >= piece) cut.push_back(e);
+    std::vector<TimelineWorker> workers;
+    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], complete_from, builder, out);
+    in_parallel(threads, cut.size() - 1, [&](int thread, std::size_t p) {
+      for (std::size_t e = cut[p]; e < cut[p + 1]; ++e) {
+        const std::span<Row> decisions_here(decisions_of.items.data() + decisions_of.start[e], decisions_of.start[e + 1] - decisions_of.start[e]);
+        if (!decisions_here.empty())
+          workers[static_cast<std::size_t>(thread)].run({rows.items.data() + rows.start[e], rows.start[e + 1] - rows.start[e]}, decisions_here);
+      }
+      if (thread == 0 && options.progress) options.progress((static_cast<double>(t) + static_cast<double>(p) / static_cast<double>(cut.size())) / shares);
+    });
+    for (std::size_t d = 0; d < input.requests.size(); ++d) {
+      if (input.requests.refused[d] != Refusal::none || asked_entities[d] != no_entity) continue;
+      if (input.requests.keyed[static_cast<std::size_t>(step.entity)][d]) {
+        Row alone = static_cast<Row>(d);
+        workers[0].run({}, {&alone, 1});
+      } else {
+        for (const WindowStep& window : step.windows) out.column(window.feature).set(d, builder.finish(window.feature, Aggregated::none(Cause::null)));
+      }
+    }
+  }
+
+  std::vector<FeatureValue> features(contract.features().size());
+  std::vector<Slot> request(contract.request().size());
+  std::vector<int> read_features;       // only what some expression reads is gathered
+  for (const int f : input.plan->derived())
+    for (const FeatureInput& i : contract.features()[static_cast<std::size_t>(f)].inputs)
+      if (i.kind == FeatureInput::Kind::feature) read_features.push_back(i.index);
+  for (std::size_t d = 0; d < input.requests.size(); ++d) {
+    if (input.requests.refused[d] != Refusal::none) {
+      for (std::size_t f = 0; f < features.size(); ++f) out.column(static_cast<int>(f)).set(d, VectorBuilder::refused());
+      continue;
+    }
+    for (const int f : read_features) features[static_cast<std::size_t>(f)] = out.column(f)[d];
+    for (std::size_t f = 0; f < request.size(); ++f) request[f] = input.requests.fields[f][static_cast<Row>(d)];
+    for (const int f : input.plan->derived()) {
+      features[static_cast<std::size_t>(f)] = builder.derive(f, request, input.requests.as_of[d], features);
+      out.column(f).set(d, features[static_cast<std::size_t>(f)]);
+    }
+  }
+  for (std::size_t s = 0; s < input.sources.size(); ++s) out.reports[contract.sources()[s].name] = input.sources[s].report;
+  RowReport& decided = out.reports["decisions"];
+  decided.rows = static_cast<std::int64_t>(input.requests.size());
+  for (std::size_t d = 0; d < input.requests.size(); ++d) {
+    if (input.requests.refused[d] == Refusal::none) ++decided.accepted;
+    else decided.refuse(static_cast<std::int64_t>(d), {}, input.requests.refused[d]);
+  }
+  if (options.progress) options.progress(1.0);
+}
+
+}  // namespace featlib
