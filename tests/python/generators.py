@@ -85,7 +85,7 @@ def spelled(tree):
     if operator == "not":
         return f"(not {parts[0]})"
     if operator == "neg":
-        return f"(-{parts[0]})"
+        return f"(-({parts[0]}))"  # -1 would be a number, -(1) negates
     if operator in ("abs", "floor", "min", "max", "clip", "coalesce"):
         return f"{operator}({', '.join(parts)})"
     return "(" + f" {operator} ".join(parts) + ")"
@@ -280,11 +280,9 @@ class _Contract:
         column = rng.choice(list(columns))
         read.append(column)
         kind_of_column = columns[column]["type"]
-        kinds = ["first", "last", "lag", "count_distinct"]
+        kinds = ["first", "last", "lag", "count_distinct", "min", "max"]
         if kind_of_column in NUMERIC:
             kinds += ["sum", "sum", "mean", "mean", "std", "var"]
-        if kind_of_column not in ("string", "bool"):
-            kinds += ["min", "max"]
         kind = rng.choice(kinds)
         if kind in ("std", "var") and rng.random() < 0.4:
             feature["ddof"] = rng.choice([0, 1])
@@ -310,8 +308,8 @@ class _Contract:
         column = rng.choice(list(columns))
         read.append(column)
         reference, kind = ("ref", column), columns[column]["type"]
-        if kind == "bool" and rng.random() < 0.7:
-            return reference
+        if kind == "bool" and rng.random() < 0.8:
+            return rng.choice([reference, ("=", reference, ("lit", True)), ("!=", reference, ("lit", False))])
         literals = {"float64": [0.0, 0.1, 1.0, 1e308], "int64": [0, 1, 7, 2**53 + 1], "decimal": [0, 0.01, 12.34]}
         literals["string"] = ["", "a", "é", "it's"]
         if kind not in literals or rng.random() < 0.15:
@@ -353,7 +351,7 @@ class _Contract:
             tree, out_type = self._condition(2), "int64"
             feature["type"] = "int64"
         elif shape == "int":
-            tree, out_type = rng.choice([("floor", self._number(1)), self._arithmetic(1)]), "int64"
+            tree, out_type = rng.choice([("floor", self._float(1)), self._arithmetic(1)]), "int64"
             feature["type"] = "int64"
         elif shape == "clip":
             tree, out_type = ("clip", self._arithmetic(1), ("lit", -1.5), ("lit", rng.choice([0.5, 100.0]))), "float64"
@@ -376,12 +374,17 @@ class _Contract:
         if choice < 0.5:
             return self._arithmetic(depth)
         if choice < 0.6:
-            return ("case", [(self._condition(depth - 1), self._number(depth - 1))], self._number(depth - 1))
+            return ("case", [(self._condition(depth - 1), self._float(depth - 1))], self._float(depth - 1))
         if choice < 0.7:
-            return ("coalesce", self._number(depth - 1), self._number(depth - 1))
+            return ("coalesce", self._float(depth - 1), self._float(depth - 1))
         if choice < 0.85:
-            return (rng.choice(["min", "max"]), self._number(depth - 1), self._number(depth - 1))
-        return (rng.choice(["abs", "floor"]), self._number(depth - 1))
+            return (rng.choice(["min", "max"]), self._float(depth - 1), self._float(depth - 1))
+        return (rng.choice(["abs", "floor"]), self._float(depth - 1))
+
+    def _float(self, depth):
+        """A number whose type is float64: where int64 and float64 meet in one result, the tree alone does not say its type."""
+        tree = self._number(depth)
+        return tree if tree[0] not in ("lit", "ref", "with_fallback", "weekday", "hour") else ("*", tree, ("lit", 1))
 
     def _number_leaf(self):
         rng = self.rng
