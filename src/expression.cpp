@@ -291,11 +291,11 @@ class Parser {
     if (!take(text)) unexpected(fmt::format("`{}`", text));
   }
 
-  [[noreturn]] void unexpected(std::string_view expected) const {
+  [[noreturn]] void unexpected(std::string_view expected, std::string help = {}) const {
     std::string lower;
     for (char c : token_.text.substr(0, 8)) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    const bool shouted = token_.kind == Token::Kind::name && contains(keywords, lower);
-    refuse(token_.offset, fmt::format("expected {}, found {}", expected, described(token_)), shouted ? fmt::format("keywords are lower case: `{}`", lower) : "");
+    if (token_.kind == Token::Kind::name && contains(keywords, lower)) help = fmt::format("keywords are lower case: `{}`", lower);
+    refuse(token_.offset, fmt::format("expected {}, found {}", expected, described(token_)), std::move(help));
   }
 
   int add(Node node, std::initializer_list<int> children) { return add(std::move(node), std::span(children.begin(), children.size())); }
@@ -414,7 +414,7 @@ class Parser {
   int case_when(int offset) {
     Node node = node_of(Op::case_when, offset);
     std::vector<int> parts;
-    if (!is("when")) unexpected("`when`");
+    if (!is("when")) unexpected("`when`", "`case x when 1` is written `case when x = 1`");
     while (take("when")) {
       parts.push_back(expression(loosest));
       expect("then");
