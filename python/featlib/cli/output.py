@@ -11,7 +11,7 @@ from typing import Any
 from featlib.cli.progress import colour_wanted
 from featlib.reports.report import Check, Report, plain
 
-__all__ = ["CommandError", "FORMATS", "PASSED", "FAILED", "COULD_NOT_RUN", "add_options", "check_of", "emit", "emit_json", "finish"]
+__all__ = ["COULD_NOT_RUN", "FAILED", "FORMATS", "PASSED", "CommandError", "add_options", "check_of", "emit", "emit_json", "finish"]
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 PASSED, FAILED, COULD_NOT_RUN = 0, 1, 2

@@ -16,7 +16,7 @@ from typing import Any
 
 from featlib.cli.output import PASSED, CommandError, add_options, emit_json
 from featlib.cli.progress import Progress
-from featlib.cli.tables import pyarrow, read_table, source_types, write_table
+from featlib.cli.tables import read_table, require_pyarrow, source_types, write_table
 
 UNITS = ("s", "ms", "us", "ns")
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def with_status(table: Any, features: Any) -> Any:
     """The feature table with a `<feature>__status` column for every feature: files always carry them."""
-    pa = pyarrow()
+    pa = require_pyarrow()
     whole = pa.table(table)
     for name in features:
         if f"{name}__status" not in whole.column_names:

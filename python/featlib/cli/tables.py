@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MissingPackage", "read_table", "source_types", "write_table"]
+__all__ = ["MissingPackage", "read_table", "require_pyarrow", "source_types", "write_table"]
 
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -20,10 +20,13 @@ class MissingPackage(Exception):
         super().__init__(f"this needs {package}, which is not installed\n  help: pip install 'featlib[{extra}]'")
 
 
-def pyarrow() -> Any:
-    """The pyarrow module, or a friendly refusal."""
+def require_pyarrow() -> Any:
+    """The pyarrow module with its readers and writers, or a friendly refusal."""
     try:
         import pyarrow
+        import pyarrow.csv
+        import pyarrow.ipc
+        import pyarrow.parquet
     except ModuleNotFoundError:
         raise MissingPackage("pyarrow", "cli") from None
     return pyarrow
@@ -35,13 +38,11 @@ def read_table(path: str, types: dict[str, str] | None = None) -> Any:
     `types` maps columns to contract types. CSV has none of its own, and guessing turns the key "007" into 7: a column
     the contract knows is read as the contract says, only the others are guessed.
     """
-    pa = pyarrow()
+    pa = require_pyarrow()
     data = sys.stdin.buffer.read() if path == "-" else None
     source = io.BytesIO(data) if data is not None else path
     head = data[:6] if data is not None else _head(path)
     if head.startswith(PARQUET):
-        import pyarrow.parquet
-
         # ParquetFile and not read_table, which would add columns from the names of folders.
         return pa.parquet.ParquetFile(source).read()
     if head.startswith(ARROW_FILE):
@@ -59,8 +60,6 @@ def _head(path: str) -> bytes:
 
 
 def _read_csv(pa: Any, source: Any, types: dict[str, str]) -> Any:
-    import pyarrow.csv
-
     # decimal stays text: the library parses it exactly, a double in between would round it first.
     arrow_types = {
         "string": pa.string(),
@@ -94,19 +93,15 @@ def source_types(contract: Any, source: str | None = None) -> dict[str, str]:
 
 def write_table(table: Any, path: str) -> None:
     """Write what has `__arrow_c_stream__` by the ending of the path: .parquet, .csv, else an Arrow file; `-` is an Arrow stream."""
-    pa = pyarrow()
+    pa = require_pyarrow()
     table = pa.table(table)
     suffix = Path(path).suffix.lower()
     if path == "-":
         with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as writer:
             writer.write_table(table)
     elif suffix == ".parquet":
-        import pyarrow.parquet
-
         pa.parquet.write_table(table, path)
     elif suffix == ".csv":
-        import pyarrow.csv
-
         pa.csv.write_csv(table, path)
     else:
         with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:

@@ -152,7 +152,7 @@ def _fresh(file: Path) -> Path:
 
 def _per_day(day: np.ndarray, outcome: list[str]) -> tuple[list[str], dict[str, list[int]]]:
     """How often each outcome was given on each day of the test week."""
-    first = dt.datetime.fromtimestamp(TEST_START_S, dt.timezone.utc).date()
+    first = dt.datetime.fromtimestamp(TEST_START_S, dt.UTC).date()
     days = [(first + dt.timedelta(days=i)).isoformat() for i in range(WEEK_DAYS)]
     chosen = np.array(outcome)
     counts: dict[str, Any] = {

@@ -53,7 +53,7 @@ def load(data: str | None = None, *, quick: bool = False, scale: float | None = 
     published = _columns(beside) if beside.is_file() else None
     if published is not None and not np.array_equal(published["TRANSACTION_ID"], columns["TRANSACTION_ID"]):
         published = None  # features of other rows say nothing about these
-    return Transactions(columns, str(path), published)
+    return Transactions(columns, "/".join(path.resolve().parts[-2:]), published)
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:

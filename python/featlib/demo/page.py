@@ -81,10 +81,9 @@ def _decisions(result: Result) -> str:
 
 
 def _comparisons(result: Result) -> str:
-    rows = [[what, other, f"{values:,}", "all equal" if same else "different"] for what, other, values, same in result.checks()]
-    if result.embedded:
-        rows.append(["C++ example", "expected.bin", result.embedded.line, "all equal" if result.embedded.ok else "different"])
-    return section("What was compared", table(["What", "With", "Values", "Result"], rows))
+    rows = [[what, other, f"{values:,}", found] for what, other, values, found in result.checks()]
+    embedded = f"<p>C++ example: {text(result.embedded.line)}</p>" if result.embedded else ""
+    return section("What was compared", table(["What", "With", "Values", "Result"], rows), embedded)
 
 
 def _features(result: Result) -> str:
@@ -92,7 +91,10 @@ def _features(result: Result) -> str:
         [comparison.feature, comparison.rule, f"{comparison.values:,}", f"{comparison.wrong:,}", f"{comparison.largest:.3g}"]
         for comparison in result.comparisons
     ]
-    note = "<p>The publication's averages carry the drift of running sums (up to 1.26e-12); featlib's are the exact means, rounded once.</p>"
+    note = (
+        "<p>featlib's means are the exact ones, rounded once. The handbook's were computed with running sums, whose drift "
+        "is the difference shown where a tolerance is given.</p>"
+    )
     return section("The features", note, table(["Feature", "Must be", "Values", "Wrong", "Largest difference"], rows))
 
 

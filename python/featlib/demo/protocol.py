@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["DAY_S", "DELAY_DAYS", "Split", "TEST_END_S", "TEST_START_S", "WEEK_DAYS", "split"]
+__all__ = ["DAY_S", "DELAY_DAYS", "TEST_END_S", "TEST_START_S", "WEEK_DAYS", "Split", "split"]
 
 DAY_S = 86_400
 WEEK_DAYS = 7
@@ -15,7 +15,7 @@ DELAY_DAYS = 7
 
 
 def _epoch_s(year: int, month: int, day: int) -> int:
-    return int(dt.datetime(year, month, day, tzinfo=dt.timezone.utc).timestamp())
+    return int(dt.datetime(year, month, day, tzinfo=dt.UTC).timestamp())
 
 
 TRAIN_START_S = _epoch_s(2018, 7, 25)

@@ -172,7 +172,9 @@ def html_fragment(report: Report) -> str:
         rows = []
         for check in report.checks:
             row = check.as_row()
-            cells = [show(row[key]) if key in row else "" for key in headers[2:]]
+            # In a row that passed an absent value means nothing to show; in one that failed it is the null that was found.
+            said = {key for key, value in row.items() if value is not None or check.verdict != "pass"}
+            cells = [show(row[key]) if key in said else "" for key in headers[2:]]
             name = check.name if report.columns else place(check) or check.name
             rows.append([name, check.verdict, *cells])
         parts.append(page.table(headers, rows))

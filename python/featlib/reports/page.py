@@ -31,8 +31,8 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: .38rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 td.number, th.number { text-align: right; }
-figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .9rem; }
-svg { display: block; width: 100%; height: auto; color: var(--soft); font: 12px system-ui, sans-serif; }
+figure { margin: 1rem 0; overflow-x: auto; } figcaption { color: var(--soft); font-size: .9rem; }
+svg { display: block; width: 100%; min-width: 34rem; height: auto; color: var(--soft); font: 12px system-ui, sans-serif; }
 code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--card); padding: .1em .3em; border-radius: .25em; }
 .verdict { font-weight: 650; padding: .1rem .5rem; border: 1px solid currentColor; border-radius: 1rem; }
 .verdict.pass { color: var(--good); } .verdict.fail { color: var(--bad); } .verdict.warn, .verdict.inconclusive { color: var(--warn); }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from featlib.reports.page import text
 
@@ -25,7 +26,7 @@ def lines(
     def point(x: float, y: float) -> str:
         return f"{LEFT + x * (WIDTH - LEFT - RIGHT):.1f},{HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM):.1f}"
 
-    body = _y_axis(1.0, lambda value: f"{value:.1f}", y_label)
+    body = _y_axis(1.0, 5, lambda value: f"{value:.1f}", y_label)
     for tick in range(6):
         x, _ = point(tick / 5, 0).split(",")
         body.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle" fill="currentColor">{tick / 5:.1f}</text>')
@@ -42,9 +43,9 @@ def lines(
 
 def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *, title: str, y_label: str) -> str:
     """Stacked bars: one bar a label, one colour a series."""
-    top = max((sum(values) for values in zip(*(values for _, values in series))), default=0) or 1
+    top, ticks = _round_up(max((sum(values) for values in zip(*(values for _, values in series))), default=0))
     step = (WIDTH - LEFT - RIGHT) / max(len(labels), 1)
-    body = _y_axis(top, lambda value: f"{value:,.0f}", y_label)
+    body = _y_axis(top, ticks, lambda value: f"{value:,.0f}", y_label)
     floor = [HEIGHT - BOTTOM] * len(labels)
     for colour, (name, values) in zip(COLOURS, series):
         for i, value in enumerate(values):
@@ -61,12 +62,19 @@ def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *
     return _drawing(title, body)
 
 
-def _y_axis(top: float, format_value, label: str) -> list[str]:
+def _round_up(top: float) -> tuple[int, int]:
+    """A round end of the axis at or above `top`, and into how many steps to divide it."""
+    step = next(base * 10**power for power in range(16) for base in (1, 2, 5) if base * 10**power * 5 >= top)
+    ticks = max(math.ceil(top / step), 1)
+    return step * ticks, ticks
+
+
+def _y_axis(top: float, ticks: int, format_value: Callable[[float], str], label: str) -> list[str]:
     body = []
-    for tick in range(6):
-        y = HEIGHT - BOTTOM - tick / 5 * (HEIGHT - TOP - BOTTOM)
+    for tick in range(ticks + 1):
+        y = HEIGHT - BOTTOM - tick / ticks * (HEIGHT - TOP - BOTTOM)
         body.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="var(--line)"/>')
-        value = text(format_value(tick / 5 * top))
+        value = text(format_value(tick / ticks * top))
         body.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="currentColor">{value}</text>')
     middle = (TOP + HEIGHT - BOTTOM) / 2
     body.append(f'<text transform="translate(14,{middle:.0f}) rotate(-90)" text-anchor="middle" fill="currentColor">{text(label)}</text>')
