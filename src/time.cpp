@@ -301,8 +301,7 @@ std::string_view TimeZone::name() const { return rules_->name; }
 std::string_view time_zone_version() { return zone_version; }
 
 CivilTime civil_time(Instant instant, const TimeZone& zone) {
-  const std::int64_t utc_seconds = floor_div(instant, second);
-  const std::int64_t local = utc_seconds + zone.offset_at(instant);
+  const std::int64_t local = floor_div(instant, second) + zone.offset_at(instant);
   const std::int64_t days = floor_div(local, day_seconds);
   const Date date = civil_from_days(days);
   const auto clock = static_cast<std::int32_t>(local - days * day_seconds);
@@ -312,7 +311,7 @@ CivilTime civil_time(Instant instant, const TimeZone& zone) {
           .hour = clock / 3600,
           .minute = clock / 60 % 60,
           .second = clock % 60,
-          .microsecond = static_cast<std::int32_t>(instant - floor_div(instant, second) * second),
+          .microsecond = static_cast<std::int32_t>((instant % second + second) % second),
           .weekday = weekday_from_days(days),
           .day_of_year = static_cast<std::int32_t>(days - days_from_civil(date.year, 1, 1) + 1)};
 }
