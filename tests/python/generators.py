@@ -277,7 +277,8 @@ class _Contract:
                 ]
             )
             return rng.choice(["sum", "mean", "max", "last", "std"]), (argument, None), "float64"
-        column = rng.choice(list(columns))
+        labels = [c for c in columns if self._gated(source, c)]
+        column = rng.choice(labels if labels and rng.random() < 0.4 else list(columns))
         read.append(column)
         kind_of_column = columns[column]["type"]
         kinds = ["first", "last", "lag", "count_distinct", "min", "max"]
