@@ -393,6 +393,14 @@ def test_min_rows_and_fallback_tell_too_little_from_nothing_from_a_true_zero():
     assert ask(zero | {"min_rows": 2}, [row(-1, 0.0), row(-2, None)]) == (0.0, INSUFFICIENT_HISTORY | FALLBACK)
 
 
+def test_error_comes_before_incomplete_comes_before_insufficient():
+    overflowing = {"aggregate": "sum(n)", "min_rows": 3}
+    rows, complete_from = [row(-1, n=2**63 - 1), row(-2, n=1)], {"events": T}
+    assert ask(overflowing, rows, complete_from=complete_from) == (None, ERROR)
+    assert ask(overflowing, rows[:1], complete_from=complete_from) == (None, HISTORY_INCOMPLETE)
+    assert ask(overflowing, rows[:1]) == (None, INSUFFICIENT_HISTORY)
+
+
 def test_min_rows_applies_to_counts():
     assert ask({"aggregate": "count()", "min_rows": 2}, [row(-1)]) == (None, INSUFFICIENT_HISTORY)
     assert ask({"aggregate": "count()", "min_rows": 1}, [row(-1)]) == (1, OK)
