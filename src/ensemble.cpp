@@ -287,12 +287,14 @@ Result<Ensemble> Ensemble::parse(std::span<const std::byte> bytes, std::string n
 }
 
 Result<Ensemble> Ensemble::load(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  std::vector<std::byte> bytes(size > 0 ? static_cast<std::size_t>(size) : 0);
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (size < 0 || !file) return Error(ErrorCode::io_failed, "the model file could not be read", "check the path and its permissions", path.string());
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::byte> bytes;
+  std::vector<std::byte> chunk(1 << 20);
+  while (file) {
+    file.read(reinterpret_cast<char*>(chunk.data()), static_cast<std::streamsize>(chunk.size()));
+    bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + file.gcount());
+  }
+  if (!file.is_open() || file.bad()) return Error(ErrorCode::io_failed, "the model file could not be read", "check the path and its permissions", path.string());
   return parse(bytes, path.string());
 }
 
