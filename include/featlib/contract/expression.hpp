@@ -91,6 +91,17 @@ double pow(double x, double y);
 double sin(double x);
 double cos(double x);
 double asin(double x);
+
+/// The slow, obvious forms, in integer arithmetic only. The functions above must equal them bit for bit.
+namespace reference {
+double exp(double x);
+double log(double x);
+double log1p(double x);
+double pow(double x, double y);
+double sin(double x);
+double cos(double x);
+double asin(double x);
+}  // namespace reference
 }  // namespace pinned
 
 }  // namespace featlib
