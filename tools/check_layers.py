@@ -17,7 +17,9 @@ STAGE_OF = {
     "tzdb": "core",
     "arithmetic": "core",
     "pinned": "contract",  # the expression language's arithmetic
-    "replay": "window",
+    "snapshot": "window",
+    "feature_table": "vector",
+    "xgboost": "ensemble",
     "featlib": "top",
     "bundle": "top",
     "scorer": "top",
