@@ -144,6 +144,7 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
       if (rows.fields[static_cast<std::size_t>(field)][row].is_null()) continue;
       const Slot told = told_stamp[g] ? (*told_stamp[g])[row] : Slot{};
       rows.stamps[g][i] = told.is_null() ? rows.gate_stamp(row, field, rows.known_at[i]) : told.integer();
+      if (rows.stamps[g][i] == never) rows.fields[static_cast<std::size_t>(field)].set(row, {});   // a cell that is never known is none
     }
     std::vector<std::uint64_t> key;
     for (std::size_t e = 0; e < source.entities.size(); ++e) {
@@ -259,17 +260,22 @@ Result<Requests> read_requests(const Contract& contract, const Table& table, con
   for (std::size_t f = 0; f < columns.size(); ++f)
     read_column(contract.request()[f], table, columns[f], pool, out.fields.emplace_back(), out.refused, refused_by, static_cast<int>(f));
 
+  find_entities(contract, entities, out);
+  return out;
+}
+
+void find_entities(const Contract& contract, const EntityDirectory& entities, Requests& requests) {
   for (std::size_t e = 0; e < contract.entities().size(); ++e) {
     std::vector<int> fields;
     for (const std::string& column : contract.entities()[e].key) fields.push_back(contract.find_request(column));
-    auto& ids = out.entity.emplace_back(n, no_entity);
-    auto& keyed = out.keyed.emplace_back(n, false);
+    auto& ids = requests.entity.emplace_back(requests.size(), no_entity);
+    auto& keyed = requests.keyed.emplace_back(requests.size(), false);
     std::vector<std::uint64_t> key(fields.size());
-    for (std::size_t i = 0; i < n; ++i) {
-      if (out.refused[i] != Refusal::none) continue;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (requests.refused[i] != Refusal::none) continue;
       bool whole = true;
       for (std::size_t k = 0; k < fields.size(); ++k) {
-        const Slot slot = out.fields[static_cast<std::size_t>(fields[k])][static_cast<Row>(i)];
+        const Slot slot = requests.fields[static_cast<std::size_t>(fields[k])][static_cast<Row>(i)];
         whole = whole && !slot.is_null();
         key[k] = slot.bits;
       }
@@ -277,7 +283,6 @@ Result<Requests> read_requests(const Contract& contract, const Table& table, con
       if (whole) ids[i] = entities[e].find(key);
     }
   }
-  return out;
 }
 
 }  // namespace featlib

@@ -69,7 +69,7 @@ Refusal decimal_from_text(std::string_view text, const Field& field, Slot& out) 
   int128 value = 0;
   int behind = -1, digits = 0;
   bool lost = false;
-  constexpr int128 limit = std::numeric_limits<std::int64_t>::max();
+  const int128 limit = (static_cast<int128>(1) << 63) - !negative;
   for (; at < text.size(); ++at) {
     if (text[at] == '.' && behind < 0) { behind = 0; continue; }
     if (text[at] < '0' || text[at] > '9') return Refusal::bad_text;

@@ -123,13 +123,22 @@ Positions locate(const TimelineStep& timeline, const Span& span, const TimelineV
   return {static_cast<std::size_t>(first - begin), static_cast<std::size_t>(last - begin)};
 }
 
+Aggregated unless_incomplete(const WindowStep& step, const Rows& rows, const Asked& asked, Aggregated value) noexcept {
+  if (value.cause == Cause::error || tail_of(step.span, rows.source(), asked.as_of) >= asked.complete_from) return value;
+  return Aggregated::none(Cause::history_incomplete);
+}
+
 Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked, Positions positions) {
   const Aggregate& a = *step.aggregate;
   const Rows& rows = *view.rows;
   const auto each = [&](auto&& visit) { visit_newest_first(timeline, step, view, asked, positions, visit); };
   // Rows (count, time_since_last) or non-null values: what min_rows counts.
   std::int64_t counted = 0;
-  const auto enough = [&](auto&& result) { return counted < step.min_rows ? Aggregated::none(Cause::insufficient_history) : result(); };
+  // An error is said before too little history is (SEMANTICS section 3, Status).
+  const auto enough = [&](auto&& result) {
+    const Aggregated value = result();
+    return counted < step.min_rows && value.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : value;
+  };
   const auto unless_empty = [&](auto&& result) { return enough([&] { return counted == 0 ? Aggregated::none(Cause::null) : result(); }); };
 
   switch (a.kind) {
@@ -227,8 +236,7 @@ Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const Time
 }
 
 Aggregated read(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked) {
-  if (tail_of(step.span, view.rows->source(), asked.as_of) < asked.complete_from) return Aggregated::none(Cause::history_incomplete);
-  return fold(timeline, step, view, asked, locate(timeline, step.span, view, asked));
+  return unless_incomplete(step, *view.rows, asked, fold(timeline, step, view, asked, locate(timeline, step.span, view, asked)));
 }
 
 }  // namespace featlib

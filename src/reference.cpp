@@ -75,7 +75,6 @@ class Definition {
     const Duration back = a.window ? a.offset + *a.window : source.retention.value_or(0);
     const Instant tail = a.window || source.retention ? minus(as_of, back) : always;
     if (!input_.requests.keyed[static_cast<std::size_t>(timeline.entity)][decision]) return Aggregated::none(Cause::null);
-    if (tail < complete_from) return Aggregated::none(Cause::history_incomplete);
 
     std::vector<Row> rows;
     for (Row row = 0; row < batch.rows.size(); ++row)
@@ -95,7 +94,12 @@ class Definition {
       if (!a.where || truth(evaluate(*a.where, a.where_fields, source, cell))) gathered.push_back({argument(a, source, cell), as_of});
     }
     if (a.last && gathered.size() > static_cast<std::size_t>(*a.last)) gathered.erase(gathered.begin(), gathered.end() - *a.last);
-    return aggregate(a, step.min_rows, gathered, as_of);
+    // The first cause that applies: error, history_incomplete, insufficient_history, null.
+    const auto [value, counted] = aggregate(a, gathered, as_of);
+    if (value.cause == Cause::error) return value;
+    if (tail < complete_from) return Aggregated::none(Cause::history_incomplete);
+    if (counted < step.min_rows) return Aggregated::none(Cause::insufficient_history);
+    return value;
   }
 
  private:
@@ -164,16 +168,19 @@ class Definition {
     return {e.value.kind == Cell::Kind::real ? std::bit_cast<std::uint64_t>(e.value.real) : static_cast<std::uint64_t>(e.value.integer), Held::value};
   }
 
-  Aggregated aggregate(const Aggregate& a, std::int64_t min_rows, const std::vector<Gathered>& gathered, Instant as_of) const {
+  /// The value, and how many rows or non-null values it is of: what min_rows counts.
+  std::pair<Aggregated, std::int64_t> aggregate(const Aggregate& a, const std::vector<Gathered>& gathered, Instant as_of) const {
     std::vector<Slot> values;
     for (const Gathered& g : gathered)
       if (!g.value.is_null() || a.keep_nulls) values.push_back(g.value);
     const bool by_rows = a.kind == AggregateKind::count || a.kind == AggregateKind::time_since_last;
-    const std::size_t counted = by_rows ? gathered.size() : values.size();
-    if (counted < static_cast<std::size_t>(min_rows)) return Aggregated::none(Cause::insufficient_history);
+    const auto counted = static_cast<std::int64_t>(by_rows ? gathered.size() : values.size());
+    return {of_values(a, gathered, values, counted, as_of), counted};
+  }
 
+  Aggregated of_values(const Aggregate& a, const std::vector<Gathered>& gathered, const std::vector<Slot>& values, std::int64_t n, Instant as_of) const {
     switch (a.kind) {
-      case AggregateKind::count: return Aggregated::of(static_cast<std::int64_t>(counted));
+      case AggregateKind::count: return Aggregated::of(n);
       case AggregateKind::count_if:
         return Aggregated::of(static_cast<std::int64_t>(std::count_if(values.begin(), values.end(), [](Slot v) { return v.bits != 0; })));
       case AggregateKind::count_distinct: {
@@ -183,8 +190,7 @@ class Definition {
       }
       default: break;
     }
-    if (counted == 0) return Aggregated::none(Cause::null);
-    const auto n = static_cast<std::int64_t>(counted);
+    if (n == 0) return Aggregated::none(Cause::null);
 
     switch (a.kind) {
       case AggregateKind::sum: {

@@ -160,9 +160,12 @@ class PrefixSums {
         else if (!add(own.real(), sum, unit)) return wide(own.real(), a, n, step.min_rows, p);
       }
     }
-    if (n < step.min_rows) return Aggregated::none(Cause::insufficient_history);
-    if (a.kind == AggregateKind::count) return Aggregated::of(n);
-    if (n == 0) return Aggregated::none(Cause::null);
+    const Aggregated value = a.kind == AggregateKind::count ? Aggregated::of(n) : n == 0 ? Aggregated::none(Cause::null) : rounded(a, sum, unit, n);
+    return n < step.min_rows && value.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : value;
+  }
+
+ private:
+  static Aggregated rounded(const Aggregate& a, int128 sum, int unit, std::int64_t n) {
     const auto divisor = a.kind == AggregateKind::mean ? static_cast<std::uint64_t>(n) : 1;
     if (a.argument_type == Type::float64) return Aggregated::of(round_quotient(sum, divisor, unit));
     if (a.kind == AggregateKind::mean || a.argument_type == Type::decimal) {
@@ -174,7 +177,6 @@ class PrefixSums {
     return Aggregated::of(static_cast<std::int64_t>(sum));
   }
 
- private:
   /// Adds a double to a sum in units of 2^unit, when both fit 128 bits.
   static bool add(double value, int128& sum, int& unit) {
     const Decomposed parts = decompose(value);
@@ -195,12 +197,12 @@ class PrefixSums {
 
   /// The request's own value is of quite another size than the timeline's: rare, so say it plainly.
   Aggregated wide(double own, const Aggregate& a, std::int64_t n, std::int64_t min_rows, Positions p) const {
-    if (n < min_rows) return Aggregated::none(Cause::insufficient_history);
-    if (a.kind == AggregateKind::count) return Aggregated::of(n);
     ExactSum sum;
     sum.add(own);
     sum.add_scaled(sum_[p.last] - sum_[p.first], unit_);
-    return Aggregated::of(sum.quotient(a.kind == AggregateKind::mean ? static_cast<std::uint64_t>(n) : 1));
+    const Aggregated value = a.kind == AggregateKind::count ? Aggregated::of(n)
+                                                            : Aggregated::of(sum.quotient(a.kind == AggregateKind::mean ? static_cast<std::uint64_t>(n) : 1));
+    return n < min_rows && value.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : value;
   }
 
   const Aggregate& a_;
@@ -301,11 +303,11 @@ class TimelineWorker {
         const Positions p = positions_[reader.cursors];
         Aggregated value;
         // Prefix sums hold every row: they serve when all before the window's head are known and none is the request's own.
-        if (tail_of(reader.step->span, rows_.source(), asked.as_of) < complete_from_) value = Aggregated::none(Cause::history_incomplete);
-        else if (reader.sums >= 0 && usable_[static_cast<std::size_t>(reader.sums)] && !own_row && latest_[p.last] <= asked.as_of &&
+        if (reader.sums >= 0 && usable_[static_cast<std::size_t>(reader.sums)] && !own_row && latest_[p.last] <= asked.as_of &&
                  sums_[static_cast<std::size_t>(reader.sums)].known(p.last, asked.as_of))
           value = sums_[static_cast<std::size_t>(reader.sums)].value(*reader.step, p, asked);
         else value = fold(step_, *reader.step, view, asked, p);
+        value = unless_incomplete(*reader.step, rows_, asked, value);
         out_.column(reader.step->feature).set(decision, builder_.finish(reader.step->feature, value));
       }
     }
@@ -363,13 +365,12 @@ int thread_count(int asked) {
 
 }  // namespace
 
-Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
+Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
   ReplayInput input;
   input.plan = std::make_shared<const Plan>(contract);
   input.pool = std::make_shared<TextPool>();
   input.entities = make_entity_directory(contract);
   std::vector<Failure> failures;
-  const auto fail = [&](const Error& error) { failures.insert(failures.end(), error.failures().begin(), error.failures().end()); };
   for (const auto& [name, table] : sources)
     if (contract.find_source(name) < 0)
       failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("the contract has no source `{}`", name), {}});
@@ -377,20 +378,26 @@ Result<ReplayInput> read_input(const Contract& contract, const Table& decisions,
     if (contract.find_source(name) < 0)
       failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("complete_from names `{}`, which is no source of the contract", name), {}});
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
-    const auto found = sources.find(contract.sources()[s].name);
+    const std::string& name = contract.sources()[s].name;
+    const auto found = sources.find(name);
     if (found == sources.end()) {
-      failures.push_back({ErrorCode::missing_source, contract.sources()[s].name, 0, 0, fmt::format("source `{}` was not given", contract.sources()[s].name),
-                          "pass its table; one without rows is valid"});
+      failures.push_back({ErrorCode::missing_source, name, 0, 0, fmt::format("source `{}` was not given", name), "pass its table; one without rows is valid"});
       continue;
     }
     auto batch = read_rows(contract, static_cast<int>(s), found->second, *input.pool, input.entities);
     if (batch) input.sources.push_back(std::move(batch).value());
-    else fail(batch.error());
+    else failures.insert(failures.end(), batch.error().failures().begin(), batch.error().failures().end());
   }
-  auto requests = read_requests(contract, decisions, options.as_of, *input.pool, input.entities);
-  if (requests) input.requests = std::move(requests).value();
-  else fail(requests.error());
   if (!failures.empty()) return Error(std::move(failures));
+  return input;
+}
+
+Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
+  auto input = read_sources(contract, sources, options);
+  if (!input) return input;
+  auto requests = read_requests(contract, decisions, options.as_of, *input.value().pool, input.value().entities);
+  if (!requests) return requests.error();
+  input.value().requests = std::move(requests).value();
   return input;
 }
 

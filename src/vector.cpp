@@ -38,7 +38,7 @@ Cell to_cell(const Field& field, Slot slot, const TextPool& pool) {
 std::uint64_t fallback_bits(const Feature& feature, TextPool& pool) {
   const Cell& cell = *feature.fallback;
   if (feature.type == Type::string) return pool.acquire(feature.fallback_text);
-  if (feature.type == Type::float64) return std::bit_cast<std::uint64_t>(cell.kind == Cell::Kind::real ? cell.real : static_cast<double>(cell.integer));
+  if (feature.type == Type::float64) return std::bit_cast<std::uint64_t>(cell.kind == Cell::Kind::real ? cell.real + 0.0 : static_cast<double>(cell.integer));
   return static_cast<std::uint64_t>(cell.integer);
 }
 
@@ -78,6 +78,19 @@ FeatureValue VectorBuilder::finish(int feature, Aggregated aggregated) const {
   return {aggregated.bits, status_of(Cause::ok)};
 }
 
+Cell VectorBuilder::input(const FeatureInput& input, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) const {
+  const Contract& contract = plan_.contract();
+  const auto index = static_cast<std::size_t>(input.index);
+  switch (input.kind) {
+    case FeatureInput::Kind::as_of: return Cell::of(as_of);
+    case FeatureInput::Kind::request: return to_cell(contract.request()[index], request[index], pool_);
+    case FeatureInput::Kind::feature: break;
+  }
+  // A fallback is no observation: plain reads see the null behind it.
+  if (features[index].is_null() || (is_fallback(features[index].status) && !input.with_fallback)) return Cell::null();
+  return to_cell(contract.features()[index], features[index], pool_);
+}
+
 FeatureValue VectorBuilder::derive(int feature, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) const {
   const Contract& contract = plan_.contract();
   const Feature& spec = contract.features()[static_cast<std::size_t>(feature)];
@@ -92,27 +105,15 @@ FeatureValue VectorBuilder::derive(int feature, std::span<const Slot> request, I
 
   std::array<Cell, 64> cells;
   std::size_t n = 0;
-  for (const FeatureInput& input : spec.inputs) {
-    const auto index = static_cast<std::size_t>(input.index);
-    Cell cell;
-    switch (input.kind) {
-      case FeatureInput::Kind::as_of: cell = Cell::of(as_of); break;
-      case FeatureInput::Kind::request: cell = to_cell(contract.request()[index], request[index], pool_); break;
-      case FeatureInput::Kind::feature:
-        // A fallback is no observation: plain reads see the null behind it.
-        if (!features[index].is_null() && (input.with_fallback || !is_fallback(features[index].status)))
-          cell = to_cell(contract.features()[index], features[index], pool_);
-        break;
-    }
-    cells[n++] = cell;
-  }
+  for (const FeatureInput& input : spec.inputs) cells[n++] = this->input(input, request, as_of, features);
   const Evaluated result = spec.expression->evaluate({cells.data(), n});
   if (result.value.is_null()) return missing(feature, result.cause == Cause::error ? Cause::error : Cause::null);
   const Status status = status_of(result.cause);
   switch (spec.type) {
-    case Type::string: case Type::category: {
-      const FeatureValue value = finish_text(feature, pool_.acquire(result.value.text));
-      return cause_of(value.status) == Cause::ok ? FeatureValue{value.bits, status} : value;
+    case Type::string: return {pool_.acquire(result.value.text), status};
+    case Type::category: {
+      const std::int64_t code = plan_.code_of(feature, result.value.text);
+      return {static_cast<std::uint64_t>(code), code < 0 ? status_of(Cause::unseen) : status};
     }
     case Type::float64: {
       const double x = result.value.kind == Cell::Kind::real ? result.value.real : static_cast<double>(result.value.integer);

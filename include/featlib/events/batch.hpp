@@ -75,6 +75,9 @@ struct AsOf {
 /// The field that reads the as_of column: as declared for a time column of that name anywhere in the contract, unless `as_of` says it.
 Field as_of_field(const Contract& contract, const AsOf& as_of);
 
+/// Fills `entity` and `keyed` from the key fields of requests already read.
+void find_entities(const Contract& contract, const EntityDirectory& entities, Requests& requests);
+
 Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities);
 
 }  // namespace featlib

@@ -38,6 +38,9 @@ class VectorBuilder {
   /// A feature that is no aggregate, from the request and the features before it.
   FeatureValue derive(int feature, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) const;
 
+  /// What an expression, or a policy's condition, reads for one of its inputs.
+  Cell input(const FeatureInput& input, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) const;
+
   /// All of a refused decision's features.
   static FeatureValue refused() noexcept { return {0, status_of(Cause::error)}; }
 

@@ -53,6 +53,9 @@ Positions locate(const TimelineStep& timeline, const Span& span, const TimelineV
 /// Folds the visible rows of the positions into the aggregate's value.
 Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked, Positions positions);
 
+/// The value, or history_incomplete when the window begins before history is complete; an error is said first.
+Aggregated unless_incomplete(const WindowStep& step, const Rows& rows, const Asked& asked, Aggregated value) noexcept;
+
 /// locate() and fold(), or history_incomplete.
 Aggregated read(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked);
 

@@ -35,6 +35,8 @@ struct ReplayInput {
 /// The computation alone: fills `out`, which has one row a request. Copies in input.sources are settled by it.
 void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable& out);
 
+/// The sources alone, with a report of all that is wrong with them.
+Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options);
 Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options);
 
 }  // namespace featlib

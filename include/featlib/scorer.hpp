@@ -1,0 +1,132 @@
+/// Serving in one object: events in, features, score, decision and record out.
+///
+///     featlib::Scorer scorer{bundle, featlib::open_state("memory:").value(), featlib::open_log("sqlite:decisions.db").value()};
+///     scorer.observe(transactions, row);                       // a Cell for each of Source::fields
+///     featlib::Decision d = scorer.decide(request, as_of);     // a Cell for each of Contract::request()
+///
+/// Safe to call from many threads: observe and decide take turns, each sees one state.
+#pragma once
+
+#include <featlib/bundle.hpp>
+#include <featlib/log/log.hpp>
+#include <featlib/window/state.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace featlib {
+
+/// Where a scorer keeps its rows: "memory:" in this version.
+Result<StateOptions> open_state(std::string_view location);
+
+/// What was decided, and why.
+struct Decision {
+  std::string request_id;
+  Instant as_of = 0;
+  Outcome outcome = Outcome::none;
+  Mode mode = Mode::no_policy;
+  double score = std::numeric_limits<double>::quiet_NaN();    ///< what the policy compared, or the model's prediction; NaN: none
+  double margin = std::numeric_limits<double>::quiet_NaN();   ///< NaN: none
+  int segment = -1, rule = -1;                                ///< indices into the policy
+  std::vector<FeatureValue> features;                         ///< by Contract::features()
+};
+
+class Scorer {
+ public:
+  /// `clock` gives now in microseconds; it serves only decisions without as_of, the check for a future one, and `decided_at`.
+  explicit Scorer(Bundle bundle, StateOptions state = {}, std::shared_ptr<DecisionLog> log = nullptr, std::function<Instant()> clock = system_clock);
+  ~Scorer();
+
+  const Bundle& bundle() const noexcept { return bundle_; }
+  const Contract& contract() const noexcept { return bundle_.contract(); }
+
+  /// A row of a source, one Cell a field (SEMANTICS units: timestamps in microseconds, decimals in their smallest unit).
+  /// A row that cannot be taken is counted, never half taken.
+  Refusal observe(int source, std::span<const Cell> row);
+
+  /// The decision on a request, one Cell for each of Contract::request(). Throws as-of-too-old and as-of-in-future.
+  Decision decide(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt, std::string_view request_id = {});
+
+  /// The features alone; the instant counts as answered.
+  std::vector<FeatureValue> features(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt);
+
+  /// Tells how far time has come without deciding; rows that nothing can see any more leave.
+  void advance(Instant as_of);
+
+  /// The text of a string or category value.
+  std::string text(int feature, FeatureValue value) const;
+
+  SourceCounters counters(int source) const;
+  std::size_t rows_held(int source) const;
+  std::int64_t decisions() const;
+  Instant frontier() const;
+
+  void export_history(int source, ArrowArrayStream* out) const;
+  std::vector<std::byte> snapshot() const;
+  static Result<std::unique_ptr<Scorer>> restore(Bundle bundle, std::span<const std::byte> snapshot, std::shared_ptr<DecisionLog> log = nullptr,
+                                                 std::function<Instant()> clock = system_clock);
+
+  /// Works on the state under the scorer's lock: how bindings bring slots in.
+  template <class Work>
+  auto with_state(Work&& work) {
+    const std::lock_guard lock(mutex_);
+    return work(*state_);
+  }
+  /// decide() and features() for slots already converted; the texts' references are taken.
+  Decision decide_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id);
+  std::vector<FeatureValue> features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of);
+
+  static Instant system_clock();
+
+ private:
+  Scorer(Bundle bundle, std::unique_ptr<State> state, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock);
+  Instant instant_of(std::optional<Instant> as_of);
+  Refusal take_request(std::span<const Cell> cells, std::vector<Slot>& slots);
+  void compute(std::span<const Slot> request, Refusal refused, Instant as_of, std::vector<FeatureValue>& out);
+  void score(std::span<const Slot> request, Decision& decision);
+  Record make_record(std::span<const Slot> request, const Decision& decision) const;
+  void release(std::span<const Slot> request);
+
+  Bundle bundle_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<State> state_;
+  std::unique_ptr<VectorBuilder> builder_;
+  std::shared_ptr<DecisionLog> log_;
+  std::function<Instant()> clock_;
+  Instant latest_clock_ = always;
+  std::int64_t decisions_ = 0;
+  std::vector<float> row_, margins_, predictions_;
+  std::vector<Cell> policy_cells_;
+};
+
+/// Score and ruling of one vector: the same for a served decision and a replayed one.
+struct Scored {
+  double score = std::numeric_limits<double>::quiet_NaN();
+  double margin = std::numeric_limits<double>::quiet_NaN();
+  Ruling ruling;
+};
+Scored score_vector(const Bundle& bundle, const VectorBuilder& builder, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features);
+
+/// What recomputing logged decisions found.
+struct DecisionDifference {
+  std::string request_id;
+  std::string what;            ///< a feature's name, "score", "margin" or "outcome"
+  std::string was, is;
+};
+struct DecisionReplay {
+  std::int64_t decisions = 0;
+  std::int64_t values = 0;                 ///< features, scores and margins compared
+  std::int64_t differing_decisions = 0;
+  std::int64_t differing_bits = 0;         ///< bits of values and status bytes that differ
+  std::vector<DecisionDifference> first;   ///< the first hundred
+};
+
+/// Recomputes every logged decision from history: features, score, ruling. `sources` as for replay(): an export or the warehouse.
+Result<DecisionReplay> replay_decisions(DecisionLog& log, const std::map<std::string, Table>& sources, const ReplayOptions& options = {});
+
+}  // namespace featlib

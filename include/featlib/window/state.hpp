@@ -1,0 +1,146 @@
+/// Serving: rows as they arrive, what was answered, and the features of one decision.
+///
+/// A state decides when each row became known (SEMANTICS section 1): its available_time, or just after the latest
+/// decision already answered that could have seen it. So what it answers equals replay of the history it exports.
+/// Not thread-safe; the Scorer puts a lock around it.
+#pragma once
+
+#include <featlib/core/table.hpp>
+#include <featlib/events/batch.hpp>
+#include <featlib/vector/vector.hpp>
+#include <featlib/window/read.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace featlib {
+
+struct StateOptions {
+  Duration grace = hour;                             ///< how far behind the frontier a decision may lie
+  std::map<std::string, Instant> complete_from;      ///< by source; default: nothing is missing
+  bool keep_history = false;                         ///< rows that leave the state are kept for export
+};
+
+/// What became of observed rows, by source.
+struct SourceCounters {
+  std::int64_t observed = 0;        ///< rows accepted
+  std::int64_t labels = 0;          ///< cells that came by key
+  std::int64_t duplicates = 0;      ///< copies that do not count
+  std::int64_t observed_late = 0;   ///< stamps moved past an answered decision
+  std::int64_t unmatched = 0;       ///< labels whose row never came
+  std::int64_t null_keys = 0;
+  std::int64_t evicted = 0;
+  std::map<Refusal, std::int64_t> refused;
+};
+
+class State {
+ public:
+  State(std::shared_ptr<const Plan> plan, StateOptions options);
+
+  const Plan& plan() const noexcept { return *plan_; }
+  const StateOptions& options() const noexcept { return options_; }
+
+  /// A row, one Cell a field of Source::fields, in that order. A refused row is counted and changes nothing.
+  Refusal observe(int source, std::span<const Cell> cells);
+  /// The same for slots already converted (tables, dicts); takes the references of their texts. `known_at` from an export, if any.
+  Refusal observe_slots(int source, std::span<const Slot> slots, std::optional<Instant> known_at = std::nullopt, std::span<const std::optional<Instant>> stamps = {});
+  /// A label by its row's key: the dedup key, one or more gated cells, perhaps event_time, available_time and available_at columns. Takes text references.
+  Refusal observe_label(int source, std::span<const Slot> slots);
+
+  /// The features at as_of, by feature. `request` by Contract::request(), its texts interned in pool(). Closes the instant.
+  void answer(std::span<const Slot> request, Instant as_of, std::span<FeatureValue> out);
+
+  /// Latest as_of answered or told; `always` before the first.
+  Instant frontier() const noexcept { return frontier_; }
+  /// Tells a frontier without deciding, so that state can leave.
+  void advance(Instant as_of);
+
+  TextPool& pool() noexcept { return pool_; }
+  const TextPool& pool() const noexcept { return pool_; }
+  std::string_view text(int feature, FeatureValue value) const;
+  const SourceCounters& counters(int source) const { return sources_[static_cast<std::size_t>(source)].counters; }
+  std::size_t rows_held(int source) const { return sources_[static_cast<std::size_t>(source)].live; }
+
+  /// The rows with their stamps, as a table: what replay needs to repeat the answers.
+  void export_history(int source, ArrowArrayStream* out) const;
+
+  /// Everything: rows, stamps, labels, answers, counters. Refused on another contract or arithmetic.
+  std::vector<std::byte> snapshot() const;
+  static Result<std::unique_ptr<State>> restore(std::shared_ptr<const Plan> plan, std::span<const std::byte> bytes);
+
+ private:
+  struct Timeline {
+    std::vector<Row> order;
+    std::vector<Instant> times;
+    std::size_t head = 0;            ///< rows before it have left
+  };
+  struct Label {
+    std::vector<Slot> slots;         ///< by Source::fields; null where not given
+    Instant deadline = always;       ///< `always`: not set yet, for want of a frontier
+    bool matched = false;
+  };
+  struct Keyed {
+    std::vector<Row> rows;           ///< those that count, one an event_time
+    std::vector<Label> labels;
+  };
+  using Key = std::pair<std::uint64_t, int>;
+  struct SourceState {
+    explicit SourceState(Rows r) : rows(std::move(r)) {}
+    Rows rows;
+    std::vector<Row> free;
+    std::size_t live = 0;
+    std::vector<std::vector<Timeline>> timelines;      ///< by source entity, by EntityId
+    boost::unordered_flat_map<Key, Keyed, boost::hash<Key>> keyed;
+    std::vector<std::pair<Instant, Row>> oldest;       ///< heap of held rows by event_time
+    std::deque<std::pair<Instant, Key>> waiting;       ///< labels by deadline
+    Instant complete_from = always;
+    Instant evicted_to = always;
+    std::unique_ptr<Rows> archive;
+    SourceCounters counters;
+  };
+  /// A decision answered for an entity.
+  struct Answered {
+    Instant as_of;
+    Slot key, sequence;
+  };
+
+  Refusal check_row(const SourceState& state, std::span<const Slot> slots) const;
+  /// Rows that happened before it are seen by no decision that may still come.
+  Instant cutoff(const Source& source) const noexcept;
+  Row take_row(SourceState& state);
+  void drop_row(SourceState& state, Row row);
+  std::optional<Instant> latest_that_saw(const SourceState& state, int source, Row row, Instant since) const;
+  void insert(SourceState& state, Row row);
+  void remove(SourceState& state, Row row);
+  void attach(SourceState& state, int source, const Label& label, Row row);
+  void offer_cell(SourceState& state, int gate, Row row, Slot value, Instant stamp);
+  void record_answer(std::span<const Slot> request, Instant as_of);
+  void evict(int most);
+  void set_frontier(Instant as_of);
+  EntityId entity_of(std::size_t entity, std::span<const Slot> request);
+  void release_texts(const SourceState& state, std::span<const Slot> slots);
+  void copy_row(const Rows& from, Row row, Rows& to) const;
+  void write_rows(class SnapshotWriter& out, const Rows& rows, const std::vector<Row>& which) const;
+  bool read_rows(class SnapshotReader& in, SourceState& state, Rows& rows);
+  bool read_from(class SnapshotReader& in);
+
+  std::shared_ptr<const Plan> plan_;
+  StateOptions options_;
+  TextPool pool_;
+  VectorBuilder builder_;
+  EntityDirectory entities_;
+  std::vector<std::vector<std::uint64_t>> entity_keys_;   ///< by entity: keys by id, flat
+  std::vector<SourceState> sources_;
+  std::vector<std::vector<std::vector<Answered>>> answered_;   ///< by entity, by EntityId, by (as_of, sequence)
+  std::vector<std::vector<int>> key_fields_;                   ///< by entity: request fields of the key
+  std::vector<int> sequence_fields_;                           ///< by entity: request field of its sequence, -1
+  Instant frontier_ = always;
+};
+
+}  // namespace featlib

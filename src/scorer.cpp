@@ -1,0 +1,261 @@
+#include <featlib/scorer.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <random>
+
+namespace featlib {
+namespace {
+
+bool holds_text(const Field& field, Slot slot) {
+  return slot.held == Held::text || (slot.held == Held::value && (field.type == Type::string || field.type == Type::category));
+}
+
+/// 128 random bits, for requests that came without a name.
+std::string random_id() {
+  thread_local std::mt19937_64 random{(static_cast<std::uint64_t>(std::random_device{}()) << 32) | std::random_device{}()};
+  return fmt::format("{:016x}{:016x}", random(), random());
+}
+
+LoggedValue logged(Slot slot, const Field& field, const TextPool& pool) {
+  if (slot.is_null()) return {};
+  if (holds_text(field, slot)) return std::string(pool.view(slot.text()));
+  if (field.type == Type::float64) return slot.real();
+  return slot.integer();
+}
+
+LoggedFeature logged(FeatureValue value, const Feature& feature, const TextPool& pool) {
+  if (value.is_null()) return {{}, value.status};
+  if (feature.type == Type::string) return {std::string(pool.view(static_cast<std::uint32_t>(value.bits))), value.status};
+  if (feature.type == Type::float64) return {value.real(), value.status};
+  return {value.integer(), value.status};
+}
+
+}  // namespace
+
+Result<StateOptions> open_state(std::string_view location) {
+  if (location == "memory:") return StateOptions{};
+  return Error(ErrorCode::bad_argument, fmt::format("no state at `{}`", location), "this version keeps state in memory: \"memory:\"; use snapshot() and restore() across restarts");
+}
+
+Instant Scorer::system_clock() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Scorer::Scorer(Bundle bundle, StateOptions state, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock)
+    : Scorer(bundle, std::make_unique<State>(std::make_shared<const Plan>(bundle.contract()), std::move(state)), std::move(log), std::move(clock)) {}
+
+Scorer::Scorer(Bundle bundle, std::unique_ptr<State> state, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock)
+    : bundle_(std::move(bundle)), state_(std::move(state)), builder_(std::make_unique<VectorBuilder>(state_->plan(), state_->pool())), log_(std::move(log)),
+      clock_(std::move(clock)) {
+  check_float_environment().value();
+  if (log_) log_->store_bundle(bundle_.versions(), bundle_.bytes()).value();
+}
+
+Scorer::~Scorer() {
+  if (log_) (void)log_->flush();
+}
+
+Refusal Scorer::observe(int source, std::span<const Cell> row) {
+  const std::lock_guard lock(mutex_);
+  return state_->observe(source, row);
+}
+
+Instant Scorer::instant_of(std::optional<Instant> as_of) {
+  // A clock that steps back does not make decisions do so.
+  if (clock_) latest_clock_ = std::max(latest_clock_, clock_());
+  if (!as_of) {
+    if (!clock_) throw Error(ErrorCode::bad_argument, "no as_of, and the scorer has no clock", "pass as_of");
+    return std::max(latest_clock_, state_->frontier());
+  }
+  if (state_->frontier() != always && *as_of < minus(state_->frontier(), state_->options().grace))
+    throw Error(ErrorCode::as_of_too_old,
+                fmt::format("as_of {} lies more than the grace of {} before {}, the latest answered", format_instant(*as_of),
+                            format_duration(state_->options().grace), format_instant(state_->frontier())),
+                "raise `grace`, or replay it offline");
+  if (clock_ && *as_of > latest_clock_ + day)
+    throw Error(ErrorCode::as_of_in_future, fmt::format("as_of {} lies more than a day ahead of the clock, {}", format_instant(*as_of), format_instant(latest_clock_)),
+                "check the unit: as_of is microseconds");
+  return *as_of;
+}
+
+Refusal Scorer::take_request(std::span<const Cell> cells, std::vector<Slot>& slots) {
+  const auto& fields = contract().request();
+  if (cells.size() != fields.size())
+    throw Error(ErrorCode::bad_row, fmt::format("a request of {} cells; the contract's request has {} fields", cells.size(), fields.size()));
+  slots.resize(fields.size());
+  Refusal refused = Refusal::none;
+  for (std::size_t f = 0; f < fields.size(); ++f)
+    if (const Refusal why = accept(fields[f], cells[f], state_->pool(), slots[f]); why != Refusal::none && refused == Refusal::none) refused = why;
+  return refused;
+}
+
+void Scorer::release(std::span<const Slot> request) {
+  for (std::size_t f = 0; f < request.size(); ++f)
+    if (holds_text(contract().request()[f], request[f])) state_->pool().release(request[f].text());
+}
+
+void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_of, std::vector<FeatureValue>& out) {
+  out.resize(contract().features().size());
+  if (refused == Refusal::none) state_->answer(request, as_of, out);
+  else std::fill(out.begin(), out.end(), VectorBuilder::refused());
+}
+
+std::vector<FeatureValue> Scorer::features(std::span<const Cell> request, std::optional<Instant> as_of) {
+  std::vector<Slot> slots;
+  Refusal refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = take_request(request, slots);
+  }
+  return features_of_slots(slots, refused, as_of);
+}
+
+std::vector<FeatureValue> Scorer::features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of) {
+  const std::lock_guard lock(mutex_);
+  std::vector<FeatureValue> out;
+  try {
+    compute(request, refused, instant_of(as_of), out);
+  } catch (...) {
+    release(request);
+    throw;
+  }
+  release(request);
+  return out;
+}
+
+Decision Scorer::decide(std::span<const Cell> request, std::optional<Instant> as_of, std::string_view request_id) {
+  std::vector<Slot> slots;
+  Refusal refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = take_request(request, slots);
+  }
+  return decide_slots(slots, refused, as_of, request_id);
+}
+
+Decision Scorer::decide_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id) {
+  Decision decision;
+  Record record;
+  {
+    const std::lock_guard lock(mutex_);
+    try {
+      decision.as_of = instant_of(as_of);
+      compute(request, refused, decision.as_of, decision.features);
+      const Scored scored = refused == Refusal::none ? score_vector(bundle_, *builder_, request, decision.as_of, decision.features) : Scored{};
+      decision.score = scored.score;
+      decision.margin = scored.margin;
+      decision.outcome = scored.ruling.outcome;
+      decision.mode = scored.ruling.mode;
+      decision.segment = scored.ruling.segment;
+      decision.rule = scored.ruling.rule;
+      if (refused != Refusal::none) {
+        // Nothing is known of a request that cannot be read: a person looks, or nobody where nothing is decided.
+        decision.outcome = bundle_.policy() ? Outcome::review : Outcome::none;
+        decision.mode = Mode::bad_request;
+      }
+      decision.request_id = !request_id.empty() ? std::string(request_id) : log_ ? random_id() : std::string();
+      if (log_) record = make_record(request, decision);
+      ++decisions_;
+    } catch (...) {
+      release(request);
+      throw;
+    }
+    release(request);
+  }
+  if (log_) log_->append(record).value();
+  return decision;
+}
+
+Scored score_vector(const Bundle& bundle, const VectorBuilder& builder, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) {
+  // Scratch of this thread: a decision allocates nothing for it after the first.
+  thread_local std::vector<float> row, margins, predictions;
+  thread_local std::vector<Cell> cells;
+  Scored out;
+  if (const auto& model = bundle.model()) {
+    row.resize(model->features());
+    margins.resize(model->outputs());
+    predictions.resize(model->prediction_width());
+    model_row(bundle.contract(), features, std::span<float>(row));
+    model->margin(row, 1, margins);
+    model->predict(row, 1, predictions);
+    out.margin = static_cast<double>(margins[0]);
+    const bool by_margin = bundle.policy() && bundle.policy()->score() == ScoreKind::margin;
+    out.score = by_margin ? out.margin : static_cast<double>(predictions[0]);
+  }
+  if (const auto& policy = bundle.policy()) {
+    cells.clear();
+    for (const FeatureInput& input : policy->inputs()) cells.push_back(builder.input(input, request, as_of, features));
+    out.ruling = policy->decide(out.score, cells);
+    if (!bundle.model() && out.ruling.mode == Mode::no_score) out.ruling.mode = Mode::no_model;
+  }
+  return out;
+}
+
+Record Scorer::make_record(std::span<const Slot> request, const Decision& decision) const {
+  Record record;
+  record.request_id = decision.request_id;
+  record.as_of = decision.as_of;
+  record.decided_at = latest_clock_ == always ? decision.as_of : latest_clock_;
+  record.bundle = bundle_.fingerprint();
+  record.outcome = decision.outcome;
+  record.mode = decision.mode;
+  record.score = decision.score;
+  record.margin = decision.margin;
+  record.segment = decision.segment;
+  record.rule = decision.rule;
+  for (std::size_t f = 0; f < request.size(); ++f) record.inputs.push_back(logged(request[f], contract().request()[f], state_->pool()));
+  for (std::size_t f = 0; f < decision.features.size(); ++f)
+    record.features.push_back(logged(decision.features[f], contract().features()[f], state_->pool()));
+  return record;
+}
+
+void Scorer::advance(Instant as_of) {
+  const std::lock_guard lock(mutex_);
+  state_->advance(as_of);
+}
+
+std::string Scorer::text(int feature, FeatureValue value) const {
+  const std::lock_guard lock(mutex_);
+  return std::string(state_->text(feature, value));
+}
+
+SourceCounters Scorer::counters(int source) const {
+  const std::lock_guard lock(mutex_);
+  return state_->counters(source);
+}
+
+std::size_t Scorer::rows_held(int source) const {
+  const std::lock_guard lock(mutex_);
+  return state_->rows_held(source);
+}
+
+std::int64_t Scorer::decisions() const {
+  const std::lock_guard lock(mutex_);
+  return decisions_;
+}
+
+Instant Scorer::frontier() const {
+  const std::lock_guard lock(mutex_);
+  return state_->frontier();
+}
+
+void Scorer::export_history(int source, ArrowArrayStream* out) const {
+  const std::lock_guard lock(mutex_);
+  state_->export_history(source, out);
+}
+
+std::vector<std::byte> Scorer::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return state_->snapshot();
+}
+
+Result<std::unique_ptr<Scorer>> Scorer::restore(Bundle bundle, std::span<const std::byte> snapshot, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock) {
+  auto state = State::restore(std::make_shared<const Plan>(bundle.contract()), snapshot);
+  if (!state) return state.error();
+  return std::unique_ptr<Scorer>(new Scorer(std::move(bundle), std::move(state).value(), std::move(log), std::move(clock)));
+}
+
+}  // namespace featlib

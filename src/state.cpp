@@ -1,0 +1,528 @@
+#include <featlib/window/state.hpp>
+
+#include <featlib/core/arrow_export.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace featlib {
+namespace {
+
+/// Rows that may leave on one call: nobody waits for a backlog, and a row past its retention is read by no window.
+constexpr int evictions_per_call = 16;
+
+bool is_text(const Field& field) { return field.type == Type::string || field.type == Type::category; }
+bool holds_text(const Field& field, Slot slot) { return slot.held == Held::text || (slot.held == Held::value && is_text(field)); }
+
+}  // namespace
+
+State::State(std::shared_ptr<const Plan> plan, StateOptions options)
+    : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
+  const Contract& contract = plan_->contract();
+  for (std::size_t s = 0; s < contract.sources().size(); ++s) {
+    SourceState state(Rows(contract, static_cast<int>(s), pool_));
+    state.timelines.resize(contract.sources()[s].entities.size());
+    const auto given = options_.complete_from.find(contract.sources()[s].name);
+    if (given != options_.complete_from.end()) state.complete_from = given->second;
+    if (options_.keep_history) state.archive = std::make_unique<Rows>(contract, static_cast<int>(s), pool_);
+    sources_.push_back(std::move(state));
+  }
+  answered_.resize(contract.entities().size());
+  entity_keys_.resize(contract.entities().size());
+  sequence_fields_.assign(contract.entities().size(), -1);
+  for (std::size_t e = 0; e < contract.entities().size(); ++e) {
+    auto& fields = key_fields_.emplace_back();
+    for (const std::string& column : contract.entities()[e].key) fields.push_back(contract.find_request(column));
+  }
+  if (contract.request_of() >= 0) {
+    const Source& source = contract.sources()[static_cast<std::size_t>(contract.request_of())];
+    for (const SourceEntity& link : source.entities)
+      if (link.sequence_field >= 0)
+        sequence_fields_[static_cast<std::size_t>(link.entity)] = contract.find_request(source.fields[static_cast<std::size_t>(link.sequence_field)].name);
+  }
+}
+
+// Door -------------------------------------------------------------------------------------------------------------
+
+Refusal State::observe(int source, std::span<const Cell> cells) {
+  SourceState& state = sources_[static_cast<std::size_t>(source)];
+  const auto& fields = state.rows.source().fields;
+  std::vector<Slot> slots(fields.size());
+  for (std::size_t f = 0; f < fields.size(); ++f) {
+    const Refusal refusal = accept(fields[f], cells[f], pool_, slots[f]);
+    if (refusal == Refusal::none) continue;
+    release_texts(state, slots);
+    ++state.counters.refused[refusal];
+    return refusal;
+  }
+  return observe_slots(source, slots);
+}
+
+Refusal State::check_row(const SourceState& state, std::span<const Slot> slots) const {
+  const Source& source = state.rows.source();
+  if (slots[static_cast<std::size_t>(source.event_time_field)].is_null()) return Refusal::null_clock;
+  if (source.available_time_field >= 0 && slots[static_cast<std::size_t>(source.available_time_field)].is_null()) return Refusal::null_clock;
+  return Refusal::none;
+}
+
+Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std::optional<Instant> told_known, std::span<const std::optional<Instant>> stamps) {
+  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  Rows& rows = state.rows;
+  const Source& source = rows.source();
+  const auto refuse = [&](Refusal why) {
+    release_texts(state, slots);
+    ++state.counters.refused[why];
+    return why;
+  };
+  if (const Refusal why = check_row(state, slots); why != Refusal::none) return refuse(why);
+  const Instant event_time = slots[static_cast<std::size_t>(source.event_time_field)].integer();
+  const Instant available = told_known                         ? *told_known
+                            : source.available_time_field >= 0 ? slots[static_cast<std::size_t>(source.available_time_field)].integer()
+                                                               : event_time + source.delay;
+  // No decision still to come can see it, and those that could are answered: it became known too late.
+  if (event_time < cutoff(source)) return refuse(Refusal::expired);
+
+  const Row row = take_row(state);
+  rows.event_time[row] = event_time;
+  for (std::size_t f = 0; f < slots.size(); ++f) rows.fields[f].set(row, slots[f]);
+  std::vector<std::uint64_t> key;
+  for (std::size_t e = 0; e < source.entities.size(); ++e) {
+    key.clear();
+    bool whole = true;
+    for (const int f : source.entities[e].key_fields) {
+      whole = whole && !slots[static_cast<std::size_t>(f)].is_null();
+      key.push_back(slots[static_cast<std::size_t>(f)].bits);
+    }
+    const auto entity = static_cast<std::size_t>(source.entities[e].entity);
+    rows.entity[e][row] = whole ? entities_[entity].find(key) : no_entity;
+    if (!whole) ++state.counters.null_keys;
+    else if (rows.entity[e][row] == no_entity) {
+      rows.entity[e][row] = entities_[entity].acquire(key);
+      entity_keys_[entity].insert(entity_keys_[entity].end(), key.begin(), key.end());
+      for (const int f : source.entities[e].key_fields)     // a key outlives its rows
+        if (is_text(source.fields[static_cast<std::size_t>(f)])) pool_.retain(slots[static_cast<std::size_t>(f)].text());
+    }
+  }
+
+  const Slot dedup = rows.dedup_key(row);
+  Keyed* keyed = nullptr;
+  Row counted = row;
+  if (!dedup.is_null()) {
+    keyed = &state.keyed[{dedup.bits, static_cast<int>(dedup.held)}];
+    for (const Row held : keyed->rows)
+      if (rows.event_time[held] == event_time) counted = held;
+  }
+  Instant known = available;
+  auto saw = latest_that_saw(state, source_index, row, available);
+  if (counted != row)
+    if (const auto copy_saw = latest_that_saw(state, source_index, counted, available)) saw = std::max(saw.value_or(always), *copy_saw);
+  if (saw) {
+    known = *saw + 1;
+    ++state.counters.observed_late;
+  }
+  rows.known_at[row] = known;
+  if (source.retention && event_time < minus(known, *source.retention)) {
+    if (keyed && keyed->rows.empty() && keyed->labels.empty()) state.keyed.erase({dedup.bits, static_cast<int>(dedup.held)});
+    drop_row(state, row);
+    ++state.counters.refused[Refusal::expired];
+    return Refusal::expired;
+  }
+  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+    const int field = rows.gated_fields()[g];
+    const bool told = g < stamps.size() && stamps[g];
+    const bool held = !rows.fields[static_cast<std::size_t>(field)][row].is_null();
+    rows.stamps[g][row] = !held ? never : std::max(known, told ? *stamps[g] : rows.gate_stamp(row, field, known));
+    if (held && rows.stamps[g][row] == never) {   // a cell that is never known is none
+      SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
+      if (holds_text(source.fields[static_cast<std::size_t>(field)], column[row])) pool_.release(column[row].text());
+      column.set(row, {});
+    }
+  }
+  ++state.counters.observed;
+
+  if (counted == row) {
+    if (keyed) {
+      keyed->rows.push_back(row);
+      for (Label& label : keyed->labels) {
+        attach(state, source_index, label, row);
+        label.matched = true;
+      }
+    }
+    insert(state, row);
+    state.oldest.emplace_back(event_time, row);
+    std::push_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+  } else {
+    ++state.counters.duplicates;
+    // One row stays. It keeps its number, so that nothing else has to learn of the change.
+    if (rows.counts_before(row, counted)) {
+      remove(state, counted);
+      std::swap(rows.known_at[row], rows.known_at[counted]);
+      for (std::size_t f = 0; f < source.fields.size(); ++f) {
+        if (rows.gate_of(static_cast<int>(f)) >= 0) continue;
+        const Slot other = rows.fields[f][row];
+        rows.fields[f].set(row, rows.fields[f][counted]);
+        rows.fields[f].set(counted, other);
+      }
+      for (auto& column : rows.entity) std::swap(column[row], column[counted]);
+      insert(state, counted);
+    }
+    for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+      const auto field = static_cast<std::size_t>(rows.gated_fields()[g]);
+      if (!rows.cell_precedes(static_cast<int>(field), row, counted)) continue;
+      const Slot other = rows.fields[field][counted];
+      rows.fields[field].set(counted, rows.fields[field][row]);
+      rows.fields[field].set(row, other);
+      std::swap(rows.stamps[g][row], rows.stamps[g][counted]);
+    }
+    drop_row(state, row);
+  }
+  evict(evictions_per_call);
+  return Refusal::none;
+}
+
+Refusal State::observe_label(int source_index, std::span<const Slot> slots) {
+  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  const Source& source = state.rows.source();
+  const Slot dedup = source.dedup_field < 0 ? Slot{} : slots[static_cast<std::size_t>(source.dedup_field)];
+  if (dedup.is_null()) {
+    release_texts(state, slots);
+    ++state.counters.refused[Refusal::missing_key];
+    return Refusal::missing_key;
+  }
+  const Key key{dedup.bits, static_cast<int>(dedup.held)};
+  Keyed& keyed = state.keyed[key];
+  Label label{std::vector<Slot>(slots.begin(), slots.end()), always, false};
+  if (source.retention) {
+    if (frontier_ != always) label.deadline = frontier_ + *source.retention;
+    state.waiting.emplace_back(label.deadline, key);
+  }
+  const Slot at = slots[static_cast<std::size_t>(source.event_time_field)];
+  for (const Row row : keyed.rows) {
+    if (!at.is_null() && at.integer() != state.rows.event_time[row]) continue;
+    attach(state, source_index, label, row);
+    label.matched = true;
+  }
+  ++state.counters.labels;
+  keyed.labels.push_back(std::move(label));
+  evict(evictions_per_call);
+  return Refusal::none;
+}
+
+void State::attach(SourceState& state, int source_index, const Label& label, Row row) {
+  Rows& rows = state.rows;
+  const Source& source = rows.source();
+  const Slot at = label.slots[static_cast<std::size_t>(source.event_time_field)];
+  if (!at.is_null() && at.integer() != rows.event_time[row]) return;
+  Instant arrived = rows.known_at[row];
+  if (source.available_time_field >= 0)
+    if (const Slot told = label.slots[static_cast<std::size_t>(source.available_time_field)]; !told.is_null()) arrived = std::max(arrived, told.integer());
+  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+    const int field = rows.gated_fields()[g];
+    const Field& spec = source.fields[static_cast<std::size_t>(field)];
+    const Slot value = label.slots[static_cast<std::size_t>(field)];
+    if (value.is_null()) continue;
+    Instant stamp = arrived;
+    if (spec.available_after) {
+      stamp = std::max(stamp, rows.event_time[row] + *spec.available_after);
+    } else {
+      const Slot told = label.slots[static_cast<std::size_t>(source.find_field(spec.available_at))];
+      if (told.is_null()) continue;
+      stamp = std::max(stamp, told.integer());
+    }
+    if (const auto saw = latest_that_saw(state, source_index, row, stamp)) {
+      stamp = *saw + 1;
+      ++state.counters.observed_late;
+    }
+    offer_cell(state, static_cast<int>(g), row, value, stamp);
+  }
+}
+
+void State::offer_cell(SourceState& state, int gate, Row row, Slot value, Instant stamp) {
+  // The offered value stands in a row of its own for a moment: one comparison decides for copies and labels alike.
+  Rows& rows = state.rows;
+  const int field = rows.gated_fields()[static_cast<std::size_t>(gate)];
+  const Field& spec = rows.source().fields[static_cast<std::size_t>(field)];
+  const Row offered = take_row(state);
+  SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
+  auto& stamps = rows.stamps[static_cast<std::size_t>(gate)];
+  if (holds_text(spec, value)) pool_.retain(value.text());
+  column.set(offered, value);
+  stamps[offered] = stamp;
+  if (rows.cell_precedes(field, offered, row)) {
+    const Slot other = column[row];
+    column.set(row, column[offered]);
+    column.set(offered, other);
+    std::swap(stamps[row], stamps[offered]);
+  }
+  drop_row(state, offered);
+}
+
+// Stamps -----------------------------------------------------------------------------------------------------------
+
+std::optional<Instant> State::latest_that_saw(const SourceState& state, int source_index, Row row, Instant since) const {
+  // Could have seen: visible on an entity the decision asked for, but for bounds and known_at (SEMANTICS section 1).
+  const Rows& rows = state.rows;
+  const Source& source = rows.source();
+  const bool request_source = source_index == plan_->contract().request_of();
+  const Slot key = rows.dedup_key(row);
+  std::optional<Instant> latest;
+  for (std::size_t e = 0; e < source.entities.size(); ++e) {
+    const EntityId id = rows.entity[e][row];
+    const auto& answers = answered_[static_cast<std::size_t>(source.entities[e].entity)];
+    if (id == no_entity || id >= answers.size()) continue;
+    for (auto d = answers[id].rbegin(); d != answers[id].rend() && d->as_of >= since; ++d) {
+      if (source.retention && rows.event_time[row] < minus(d->as_of, *source.retention)) continue;
+      if (request_source) {
+        if (!key.is_null() && key == d->key) continue;
+        const bool sequenced = source.entities[e].sequence_field >= 0;
+        if (rows.event_time[row] == d->as_of && !(sequenced && sequence_before(rows.sequence(row, static_cast<int>(e)), d->sequence))) continue;
+      }
+      latest = std::max(latest.value_or(always), d->as_of);
+      break;
+    }
+  }
+  return latest;
+}
+
+EntityId State::entity_of(std::size_t entity, std::span<const Slot> request) {
+  const auto& fields = key_fields_[entity];
+  std::uint64_t key[16];
+  for (std::size_t k = 0; k < fields.size(); ++k) {
+    const Slot slot = request[static_cast<std::size_t>(fields[k])];
+    if (slot.is_null()) return no_entity;
+    key[k] = slot.bits;
+  }
+  const std::span<const std::uint64_t> whole(key, fields.size());
+  EntityId id = entities_[entity].find(whole);
+  if (id != no_entity) return id;
+  id = entities_[entity].acquire(whole);
+  entity_keys_[entity].insert(entity_keys_[entity].end(), whole.begin(), whole.end());
+  for (std::size_t k = 0; k < fields.size(); ++k)
+    if (is_text(plan_->contract().request()[static_cast<std::size_t>(fields[k])])) pool_.retain(static_cast<std::uint32_t>(key[k]));
+  return id;
+}
+
+void State::record_answer(std::span<const Slot> request, Instant as_of) {
+  const Contract& contract = plan_->contract();
+  const Slot key = plan_->request_key() < 0 ? Slot{} : request[static_cast<std::size_t>(plan_->request_key())];
+  const auto text_key = [&](Slot slot) {
+    return !slot.is_null() && holds_text(contract.request()[static_cast<std::size_t>(plan_->request_key())], slot);
+  };
+  for (std::size_t e = 0; e < answered_.size(); ++e) {
+    const EntityId id = entity_of(e, request);
+    if (id == no_entity) continue;
+    if (id >= answered_[e].size()) answered_[e].resize(id + 1);
+    auto& list = answered_[e][id];
+    const Slot sequence = sequence_fields_[e] < 0 ? Slot{} : request[static_cast<std::size_t>(sequence_fields_[e])];
+    const auto before = [](const Answered& a, const Answered& b) {
+      return a.as_of != b.as_of ? a.as_of < b.as_of : sequence_before(a.sequence, b.sequence);
+    };
+    const Answered answer{as_of, key, sequence};
+    list.insert(std::upper_bound(list.begin(), list.end(), answer, before), answer);
+    if (text_key(key)) pool_.retain(key.text());
+
+    // Behind the grace no decision comes any more; of those answered there the two latest with distinct keys say all.
+    const Instant open = minus(frontier_, options_.grace);
+    const auto closed = std::lower_bound(list.begin(), list.end(), open, [](const Answered& a, Instant t) { return a.as_of < t; });
+    if (closed - list.begin() <= 2) continue;
+    const auto latest = closed - 1;
+    auto other = latest;
+    while (other != list.begin() && (other - 1)->key == latest->key) --other;
+    const std::optional<Answered> keep = other == list.begin() ? std::nullopt : std::optional(*(other - 1));
+    for (auto gone = list.begin(); gone != latest; ++gone)
+      if (text_key(gone->key) && !(keep && gone == other - 1)) pool_.release(gone->key.text());
+    if (keep) list.front() = *keep;
+    list.erase(list.begin() + (keep ? 1 : 0), latest);
+  }
+}
+
+// Answers ----------------------------------------------------------------------------------------------------------
+
+void State::answer(std::span<const Slot> request, Instant as_of, std::span<FeatureValue> out) {
+  set_frontier(as_of);
+  Asked asked;
+  asked.as_of = as_of;
+  asked.request = request;
+  for (const TimelineStep& step : plan_->timelines()) {
+    SourceState& state = sources_[static_cast<std::size_t>(step.source)];
+    const EntityId id = entity_of(static_cast<std::size_t>(step.entity), request);
+    if (id == no_entity) {
+      for (const WindowStep& window : step.windows) out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, Aggregated::none(Cause::null));
+      continue;
+    }
+    TimelineView view{&state.rows, {}, {}};
+    auto& timelines = state.timelines[static_cast<std::size_t>(step.source_entity)];
+    if (id < timelines.size()) {
+      const Timeline& timeline = timelines[id];
+      view.order = std::span(timeline.order).subspan(timeline.head);
+      view.times = std::span(timeline.times).subspan(timeline.head);
+    }
+    asked.complete_from = state.complete_from;
+    asked.key = step.is_request_source && plan_->request_key() >= 0 ? request[static_cast<std::size_t>(plan_->request_key())] : Slot{};
+    asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
+    for (const WindowStep& window : step.windows) out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, read(step, window, view, asked));
+  }
+  for (const int f : plan_->derived()) out[static_cast<std::size_t>(f)] = builder_.derive(f, request, as_of, out);
+  record_answer(request, as_of);
+  evict(evictions_per_call);
+}
+
+void State::set_frontier(Instant as_of) {
+  if (as_of <= frontier_) return;
+  const bool first = frontier_ == always;
+  frontier_ = as_of;
+  if (!first) return;
+  // Labels that came before any frontier wait from here on.
+  for (SourceState& state : sources_) {
+    if (!state.rows.source().retention) continue;
+    for (auto& [deadline, key] : state.waiting) {
+      deadline = frontier_ + *state.rows.source().retention;
+      for (Label& label : state.keyed[key].labels)
+        if (label.deadline == always) label.deadline = deadline;
+    }
+  }
+}
+
+void State::advance(Instant as_of) {
+  set_frontier(as_of);
+  evict(evictions_per_call);
+}
+
+std::string_view State::text(int feature, FeatureValue value) const {
+  const Feature& spec = plan_->contract().features()[static_cast<std::size_t>(feature)];
+  if (spec.type == Type::string) return pool_.view(static_cast<std::uint32_t>(value.bits));
+  return value.integer() < 0 ? std::string_view{} : std::string_view(spec.vocabulary[static_cast<std::size_t>(value.integer())]);
+}
+
+// Timelines --------------------------------------------------------------------------------------------------------
+
+void State::insert(SourceState& state, Row row) {
+  const Rows& rows = state.rows;
+  for (std::size_t e = 0; e < state.timelines.size(); ++e) {
+    const EntityId id = rows.entity[e][row];
+    if (id == no_entity) continue;
+    if (id >= state.timelines[e].size()) state.timelines[e].resize(id + 1);
+    Timeline& t = state.timelines[e][id];
+    std::size_t at = t.order.size();
+    while (at > t.head && t.times[at - 1] >= rows.event_time[row] && rows.compare_order(row, t.order[at - 1], static_cast<int>(e)) < 0) --at;
+    t.order.insert(t.order.begin() + static_cast<std::ptrdiff_t>(at), row);
+    t.times.insert(t.times.begin() + static_cast<std::ptrdiff_t>(at), rows.event_time[row]);
+  }
+}
+
+void State::remove(SourceState& state, Row row) {
+  const Rows& rows = state.rows;
+  for (std::size_t e = 0; e < state.timelines.size(); ++e) {
+    const EntityId id = rows.entity[e][row];
+    if (id == no_entity) continue;
+    Timeline& t = state.timelines[e][id];
+    const auto begin = t.times.begin() + static_cast<std::ptrdiff_t>(t.head);
+    auto at = static_cast<std::size_t>(std::lower_bound(begin, t.times.end(), rows.event_time[row]) - t.times.begin());
+    while (t.order[at] != row) ++at;
+    if (at == t.head) {
+      // The usual case, a row that expired; the space is given back when half of it is gone.
+      ++t.head;
+      if (t.head >= 16 && 2 * t.head >= t.order.size()) {
+        t.order.erase(t.order.begin(), t.order.begin() + static_cast<std::ptrdiff_t>(t.head));
+        t.times.erase(t.times.begin(), t.times.begin() + static_cast<std::ptrdiff_t>(t.head));
+        t.head = 0;
+      }
+    } else {
+      t.order.erase(t.order.begin() + static_cast<std::ptrdiff_t>(at));
+      t.times.erase(t.times.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
+}
+
+Row State::take_row(SourceState& state) {
+  ++state.live;
+  if (state.free.empty()) {
+    const auto row = static_cast<Row>(state.rows.size());
+    state.rows.resize(state.rows.size() + 1);
+    return row;
+  }
+  const Row row = state.free.back();
+  state.free.pop_back();
+  return row;
+}
+
+void State::drop_row(SourceState& state, Row row) {
+  Rows& rows = state.rows;
+  for (std::size_t f = 0; f < rows.fields.size(); ++f) {
+    const Slot slot = rows.fields[f][row];
+    if (holds_text(rows.source().fields[f], slot)) pool_.release(slot.text());
+    rows.fields[f].set(row, {});
+  }
+  for (auto& column : rows.stamps) column[row] = never;
+  for (auto& column : rows.entity) column[row] = no_entity;
+  state.free.push_back(row);
+  --state.live;
+}
+
+void State::release_texts(const SourceState& state, std::span<const Slot> slots) {
+  for (std::size_t f = 0; f < slots.size(); ++f)
+    if (holds_text(state.rows.source().fields[f], slots[f])) pool_.release(slots[f].text());
+}
+
+void State::copy_row(const Rows& from, Row row, Rows& to) const {
+  const auto at = static_cast<Row>(to.size());
+  to.resize(to.size() + 1);
+  to.event_time[at] = from.event_time[row];
+  to.known_at[at] = from.known_at[row];
+  for (std::size_t f = 0; f < from.fields.size(); ++f) to.fields[f].set(at, from.fields[f][row]);
+  for (std::size_t g = 0; g < from.stamps.size(); ++g) to.stamps[g][at] = from.stamps[g][row];
+  for (std::size_t e = 0; e < from.entity.size(); ++e) to.entity[e][at] = from.entity[e][row];
+}
+
+// Leaving ----------------------------------------------------------------------------------------------------------
+
+Instant State::cutoff(const Source& source) const noexcept {
+  if (frontier_ == always || !source.retention) return always;
+  return minus(minus(frontier_, options_.grace), *source.retention);
+}
+
+void State::evict(int most) {
+  for (SourceState& state : sources_) {
+    const Source& source = state.rows.source();
+    if (!source.retention) continue;
+    const Instant keep_from = cutoff(source);
+    int left = most;
+    while (left > 0 && !state.oldest.empty() && state.oldest.front().first < keep_from) {
+      std::pop_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+      const Row row = state.oldest.back().second;
+      state.oldest.pop_back();
+      remove(state, row);
+      if (const Slot key = state.rows.dedup_key(row); !key.is_null()) {
+        const auto found = state.keyed.find({key.bits, static_cast<int>(key.held)});
+        std::erase(found->second.rows, row);
+        if (found->second.rows.empty() && found->second.labels.empty()) state.keyed.erase(found);
+      }
+      if (state.archive) {
+        copy_row(state.rows, row, *state.archive);
+        for (std::size_t f = 0; f < state.rows.fields.size(); ++f)
+          if (const Slot slot = state.rows.fields[f][row]; holds_text(source.fields[f], slot)) pool_.retain(slot.text());
+      } else {
+        state.evicted_to = std::max(state.evicted_to, keep_from);
+      }
+      drop_row(state, row);
+      ++state.counters.evicted;
+      --left;
+    }
+    // A label has waited long enough once a whole retention of decisions went by.
+    while (left > 0 && !state.waiting.empty() && state.waiting.front().first != always && state.waiting.front().first < frontier_) {
+      const auto [deadline, key] = state.waiting.front();
+      state.waiting.pop_front();
+      const auto found = state.keyed.find(key);
+      auto& labels = found->second.labels;
+      const auto old = std::find_if(labels.begin(), labels.end(), [&](const Label& l) { return l.deadline == deadline; });
+      state.counters.unmatched += !old->matched;
+      release_texts(state, old->slots);
+      labels.erase(old);
+      if (found->second.rows.empty() && labels.empty()) state.keyed.erase(found);
+      --left;
+    }
+  }
+}
+
+}  // namespace featlib
