@@ -1047,11 +1047,19 @@ ExpressionResult<Expression> Expression::parse(std::string_view text) {
 
 const std::vector<ExpressionInput>& Expression::inputs() const { return tree_->inputs; }
 
+// The reference of pinned:: computes its constants at first use, and allocates for that. Better while binding than in a first
+// evaluate().
+static void prepare_pinned() {
+  namespace reference = pinned::reference;
+  [[maybe_unused]] static const double once = reference::exp(1.0) + reference::log(3.0) + reference::sin(3.0) + reference::asin(0.7);
+}
+
 ExpressionResult<Expression> Expression::bind(const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve, const TimeZone& zone) const {
   try {
     auto tree = std::make_shared<Tree>(*tree_);
     tree->zone = zone;
     Binder(*tree, resolve).bind();
+    prepare_pinned();
     Expression out;
     out.tree_ = std::move(tree);
     return {std::move(out)};
