@@ -153,12 +153,12 @@ Forest compile(TreeModel model, std::span<const std::byte> bytes) {
 
 // ---- walking -------------------------------------------------------------------------------------------------------
 
-/// One numeric step. `x < t` goes left; NaN fails both compares and follows the flag; a leaf (t is NaN, no flag) stays.
+/// One numeric step. `x < t` goes left, written as not `x >= t` so that NaN is left to the flag; a leaf (t is NaN, no flag) stays.
 inline std::uint32_t step(const Node* nodes, const float* row, std::uint32_t at) noexcept {
   const Node& node = nodes[at];
   const float x = row[node.word & feature_mask];
-  const std::uint32_t at_least = x >= node.threshold, not_below = !(x < node.threshold);
-  return node.left + (at_least | (not_below & node.word >> 31));
+  const std::uint32_t at_least = x >= node.threshold, missing = x != x;
+  return node.left + (at_least | (missing & node.word >> 31));
 }
 
 /// src/common/categorical.h:50: left unless the code is in the set. A fraction is cut off; below 0 and from 2^24 nothing is in it.

@@ -462,6 +462,11 @@ TEST_CASE("a file that contradicts itself is model-corrupt") {
       [](json& m) { first_tree(m)["right_children"][2] = -1; },
       [](json& m) { first_tree(m)["right_children"][1] = 3; },
       [](json& m) { first_tree(m)["right_children"][0] = 3; },   // not neighbours
+      [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 3; },
+      [](json& m) {  // a cycle through the root whose parents agree with it
+        first_tree(m)["left_children"] = {2, -1, 0, -1, -1}, first_tree(m)["right_children"] = {3, -1, 1, -1, -1};
+        first_tree(m)["parents"] = {2, 2, 0, 0, 0}, first_tree(m)["tree_param"]["num_deleted"] = "1";
+      },
       [](json& m) { first_tree(m)["parents"][3] = 0; },
       [](json& m) { first_tree(m)["split_indices"][2] = 2; },
       [](json& m) { first_tree(m)["split_indices"][2] = -1; },
@@ -502,6 +507,7 @@ TEST_CASE("a file that contradicts itself is model-corrupt") {
       [&](json& m) { m = with_categories, first_tree(m)["categories_sizes"] = {3}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_sizes"] = {0}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_segments"] = {1}; },
+      [&](json& m) { m = with_categories, first_tree(m)["categories_segments"] = {1}, first_tree(m)["categories_sizes"] = {1}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = {3}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = {1}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = json::array(); },
