@@ -63,10 +63,10 @@ class Bundle {
   /// What a log keeps beside bytes().
   const Versions& versions() const noexcept;
 
- private:
   struct Data;   // defined in src/bundle.cpp
+
+ private:
   explicit Bundle(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
-  static Result<Bundle> open(std::span<const std::byte> bytes, const std::string& name);
   std::shared_ptr<const Data> data_;
 };
 
