@@ -12,6 +12,7 @@
 //
 // Cost, ns a call, quick / reference (2026-11, GCC 12 -O2, one shared x86-64 core): exp 220 / 18,000, log 290 / 26,000, log1p 300 / 27,000,
 // sin 210 / 11,000, cos 210 / 15,000, asin 360 / 51,000, pow 510 / 49,000.
+//
 // A table-driven implementation (CORE-MATH is one) would be faster and equally exact; it may replace this file when that matters,
 // and no bit changes.
 

@@ -1,26 +1,30 @@
 /// Expressions of a contract: `expr`, `where` and the arguments of aggregates (SEMANTICS section 3, "Expressions").
 ///
 ///     auto parsed = Expression::parse("request.amount / avg_amount_30d");
-///     parsed.value->inputs();                                          // request.amount, avg_amount_30d
-///     auto bound = parsed.value->bind(resolve, TimeZone::utc());       // resolve: ExpressionInput -> Variable, or nothing
-///     bound.value->evaluate(cells);                                    // one Cell an input, in the order of inputs()
+///     parsed.value->inputs();                                      // request.amount, avg_amount_30d
+///     auto bound = parsed.value->bind(resolve, TimeZone::utc());   // resolve: ExpressionInput -> Variable, or nothing
+///     bound.value->evaluate(cells);                                // one Cell an input, in the order of inputs()
 ///
-/// Values     7  0.5  1e-3  'text'  "text" (a quote inside is written twice)  true  false  null  names with dots
-/// Operators  or  and  not  = == != <> < <= > >=  is [not] null  [not] in (...)  [not] between a and b  + -  * / %  unary -
-///            (loosest first; comparisons do not chain)
-/// Choice     case when c then x ... [else y] end, coalesce(a, ...), min(a, ...), max(a, ...), clip(x, low, high)
-/// Functions  abs sqrt exp log log1p pow sin cos asin floor ceil round (half to even)
+/// Values:    7, 0.5, 1e-3, 'text' or "text" (a quote inside is written twice), true, false, null, names with dots
+/// Operators: loosest first; comparisons do not chain
+///            or | and | not | = == != <> < <= > >= is [not] null, [not] in (...), [not] between a and b
+///            | + - | * / % | unary -
+/// Choice:    case when c then x ... [else y] end, coalesce(a, ...), min(a, ...), max(a, ...), clip(x, low, high)
+/// Functions: abs sqrt exp log log1p pow sin cos asin floor ceil round (half to even)
 ///            distance_km(lat1, lon1, lat2, lon2), zscore(x, mean, std), with_fallback(name)
-/// Calendar   year month day hour minute second weekday (Monday = 0) day_of_year of a timestamp, in the zone given to bind()
+/// Calendar:  year month day hour minute second weekday (Monday = 0) day_of_year of a timestamp, in the zone of bind()
 ///
-/// Logic:  three-valued as in SQL. Whatever is not a connective or a choice between branches is null when an argument is; so are min and max.
-/// Exact:  every node is the exact result of its already rounded inputs, rounded once to float64. An int64 is exact in + - * / % and in
-///         comparisons, also against float64; functions of a real argument take it as float64. -0.0 is 0.0, NaN never appears.
-/// Type:   arithmetic is float64. case, coalesce, min, max and clip choose, floor, ceil and round keep: int64 stays int64, int64 with
-///         float64 is float64. `%` has the sign of the dividend.
-/// Error:  division by zero, an argument outside the domain, clip with low > high, a latitude beyond 90 degrees, a result that is not finite
-///         are null with cause `error`; it outlives a plain null beside it. and, or, in, between, case, coalesce and `is null`
-///         forget the causes of what they did not take: `false and 1 / 0 > 1` is false, coalesce(1 / 0, 5) is 5.
+/// Logic:  three-valued as in SQL. Whatever is neither a connective nor a choice between branches is null when an
+///         argument is; so are min, max and clip.
+/// Exact:  every node is the exact result of its already rounded inputs, rounded once to float64. An int64 is exact in
+///         + - * / % and in comparisons, also against float64; a function of a real argument takes it as float64.
+///         -0.0 is 0.0, NaN never appears.
+/// Type:   arithmetic is float64; `%` has the sign of the dividend. case, coalesce, min, max and clip choose, floor,
+///         ceil and round keep: int64 stays int64, and where it meets float64 the result is float64.
+/// Error:  division by zero, an argument outside the domain, clip with low > high, a latitude beyond 90 degrees and
+///         a result that is not finite are null with cause `error`, which outlives a plain null beside it. and, or,
+///         in, between, case, coalesce and `is null` forget the causes of what they did not take:
+///         `false and 1 / 0 > 1` is false, coalesce(1 / 0, 5) is 5.
 /// Clip:   a value that depends on a clip() that changed something is `clipped`, the condition of a case included.
 /// Bounds: 10,000 bytes, 1,000 nodes, depth 100 (a + b + c has depth 3).
 /// Cost:   evaluate() walks the tree, allocates nothing and uses less than 100 KB of stack.
