@@ -1,7 +1,7 @@
 #include <featlib/contract/expression.hpp>
 
-#include <boost/multiprecision/cpp_bin_float.hpp>
 #include <fmt/format.h>
+#include <boost/multiprecision/cpp_bin_float.hpp>
 
 #include <algorithm>
 #include <array>
@@ -26,39 +26,106 @@ constexpr int max_depth = 100;
 constexpr int max_nesting = 2 * max_depth + 50;
 
 enum class Op : std::uint8_t {
-  literal, input,
-  add, subtract, multiply, divide, remainder, negate,
-  equal, not_equal, less, less_equal, greater, greater_equal,
-  logical_and, logical_or, logical_not, is_null, in, between, case_when,
-  coalesce, minimum, maximum, clip,
-  absolute, square_root, exponential, logarithm, logarithm_1p, power, floor, ceil, round, sine, cosine, arcsine,
-  distance_km, zscore,
-  year, month, day, hour, minute, second, weekday, day_of_year,
+  literal,
+  input,
+  add,
+  subtract,
+  multiply,
+  divide,
+  remainder,
+  negate,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  logical_and,
+  logical_or,
+  logical_not,
+  is_null,
+  in,
+  between,
+  case_when,
+  coalesce,
+  minimum,
+  maximum,
+  clip,
+  absolute,
+  square_root,
+  exponential,
+  logarithm,
+  logarithm_1p,
+  power,
+  floor,
+  ceil,
+  round,
+  sine,
+  cosine,
+  arcsine,
+  distance_km,
+  zscore,
+  year,
+  month,
+  day,
+  hour,
+  minute,
+  second,
+  weekday,
+  day_of_year,
 };
 
 struct Function {
   std::string_view name;
   Op op;
-  int at_least, at_most;   ///< arguments
+  int at_least, at_most;  ///< arguments
 };
 
 constexpr int any_number = static_cast<int>(max_nodes);
 constexpr Function functions[] = {
-    {"abs", Op::absolute, 1, 1},       {"asin", Op::arcsine, 1, 1},           {"ceil", Op::ceil, 1, 1},
-    {"clip", Op::clip, 3, 3},          {"coalesce", Op::coalesce, 1, any_number}, {"cos", Op::cosine, 1, 1},
-    {"day", Op::day, 1, 1},            {"day_of_year", Op::day_of_year, 1, 1},    {"distance_km", Op::distance_km, 4, 4},
-    {"exp", Op::exponential, 1, 1},    {"floor", Op::floor, 1, 1},                {"hour", Op::hour, 1, 1},
-    {"log", Op::logarithm, 1, 1},      {"log1p", Op::logarithm_1p, 1, 1},         {"max", Op::maximum, 1, any_number},
-    {"min", Op::minimum, 1, any_number}, {"minute", Op::minute, 1, 1},            {"month", Op::month, 1, 1},
-    {"pow", Op::power, 2, 2},          {"round", Op::round, 1, 1},                {"second", Op::second, 1, 1},
-    {"sin", Op::sine, 1, 1},           {"sqrt", Op::square_root, 1, 1},           {"weekday", Op::weekday, 1, 1},
-    {"year", Op::year, 1, 1},          {"zscore", Op::zscore, 3, 3},
+    {"abs", Op::absolute, 1, 1},
+    {"asin", Op::arcsine, 1, 1},
+    {"ceil", Op::ceil, 1, 1},
+    {"clip", Op::clip, 3, 3},
+    {"coalesce", Op::coalesce, 1, any_number},
+    {"cos", Op::cosine, 1, 1},
+    {"day", Op::day, 1, 1},
+    {"day_of_year", Op::day_of_year, 1, 1},
+    {"distance_km", Op::distance_km, 4, 4},
+    {"exp", Op::exponential, 1, 1},
+    {"floor", Op::floor, 1, 1},
+    {"hour", Op::hour, 1, 1},
+    {"log", Op::logarithm, 1, 1},
+    {"log1p", Op::logarithm_1p, 1, 1},
+    {"max", Op::maximum, 1, any_number},
+    {"min", Op::minimum, 1, any_number},
+    {"minute", Op::minute, 1, 1},
+    {"month", Op::month, 1, 1},
+    {"pow", Op::power, 2, 2},
+    {"round", Op::round, 1, 1},
+    {"second", Op::second, 1, 1},
+    {"sin", Op::sine, 1, 1},
+    {"sqrt", Op::square_root, 1, 1},
+    {"weekday", Op::weekday, 1, 1},
+    {"year", Op::year, 1, 1},
+    {"zscore", Op::zscore, 3, 3},
 };
 
-constexpr std::string_view keywords[] = {"and", "between", "case", "else", "end", "false", "in", "is", "not", "null", "or", "then", "true", "when"};
+constexpr std::string_view keywords[] = {"and", "between", "case", "else", "end",  "false", "in",
+                                         "is",  "not",     "null", "or",   "then", "true",  "when"};
 
 // Binding strengths, loosest first. Comparison, `is`, `in` and `between` share one and do not chain.
-enum Strength : int { loosest, or_strength, and_strength, not_strength, comparison_strength, sum_strength, product_strength, sign_strength, tightest };
+enum Strength : int {
+  loosest,
+  or_strength,
+  and_strength,
+  not_strength,
+  comparison_strength,
+  sum_strength,
+  product_strength,
+  sign_strength,
+  tightest
+};
 
 struct Operator {
   std::string_view text;
@@ -67,30 +134,43 @@ struct Operator {
 };
 
 constexpr Operator operators[] = {
-    {"or", Op::logical_or, or_strength},         {"and", Op::logical_and, and_strength},
-    {"=", Op::equal, comparison_strength},       {"==", Op::equal, comparison_strength},
-    {"!=", Op::not_equal, comparison_strength},  {"<>", Op::not_equal, comparison_strength},
-    {"<", Op::less, comparison_strength},        {"<=", Op::less_equal, comparison_strength},
-    {">", Op::greater, comparison_strength},     {">=", Op::greater_equal, comparison_strength},
-    {"+", Op::add, sum_strength},                {"-", Op::subtract, sum_strength},
-    {"*", Op::multiply, product_strength},       {"/", Op::divide, product_strength},
+    {"or", Op::logical_or, or_strength},
+    {"and", Op::logical_and, and_strength},
+    {"=", Op::equal, comparison_strength},
+    {"==", Op::equal, comparison_strength},
+    {"!=", Op::not_equal, comparison_strength},
+    {"<>", Op::not_equal, comparison_strength},
+    {"<", Op::less, comparison_strength},
+    {"<=", Op::less_equal, comparison_strength},
+    {">", Op::greater, comparison_strength},
+    {">=", Op::greater_equal, comparison_strength},
+    {"+", Op::add, sum_strength},
+    {"-", Op::subtract, sum_strength},
+    {"*", Op::multiply, product_strength},
+    {"/", Op::divide, product_strength},
     {"%", Op::remainder, product_strength},
 };
 
 template <class Range>
-bool contains(const Range& range, std::string_view text) { return std::find(std::begin(range), std::end(range), text) != std::end(range); }
+bool contains(const Range& range, std::string_view text) {
+  return std::find(std::begin(range), std::end(range), text) != std::end(range);
+}
 
 template <class Table>
 auto find_text(const Table& table, std::string_view text) {
   const auto row = std::find_if(std::begin(table), std::end(table), [&](const auto& r) {
-    if constexpr (requires { r.text; }) return r.text == text;
-    else return r.name == text;
+    if constexpr (requires { r.text; })
+      return r.text == text;
+    else
+      return r.name == text;
   });
   return row == std::end(table) ? nullptr : &*row;
 }
 
 template <class Table>
-const auto& row_of(const Table& table, Op op) { return *std::find_if(std::begin(table), std::end(table), [&](const auto& r) { return r.op == op; }); }
+const auto& row_of(const Table& table, Op op) {
+  return *std::find_if(std::begin(table), std::end(table), [&](const auto& r) { return r.op == op; });
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -110,8 +190,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string shown(std::string_view text) {
   std::string out;
   for (char c : text.substr(0, 40)) {
-    if (c >= ' ' && c <= '~') out += c;
-    else out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    if (c >= ' ' && c <= '~')
+      out += c;
+    else
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   }
   return text.size() > 40 ? out + "..." : out;
 }
@@ -123,12 +205,12 @@ struct Expression::Tree {
     Op op = Op::literal;
     int offset = 0;
     int depth = 1;
-    int first = 0, count = 0;        ///< children[first, first + count)
-    int index = 0;                   ///< input: into inputs; literal of text: into texts
-    Cell value;                      ///< literal but text
+    int first = 0, count = 0;  ///< children[first, first + count)
+    int index = 0;             ///< input: into inputs; literal of text: into texts
+    Cell value;                ///< literal but text
     bool text = false;
-    bool has_else = false;           ///< case_when
-    std::optional<Type> type;        ///< after bind; nothing is the literal null, which fits any type
+    bool has_else = false;     ///< case_when
+    std::optional<Type> type;  ///< after bind; nothing is the literal null, which fits any type
   };
 
   std::vector<Node> nodes;
@@ -136,9 +218,11 @@ struct Expression::Tree {
   std::vector<std::string> texts;
   std::vector<ExpressionInput> inputs;
   int root = 0;
-  std::optional<TimeZone> zone;      ///< bound
+  std::optional<TimeZone> zone;  ///< bound
 
-  const Node& child(const Node& node, int i) const { return nodes[static_cast<std::size_t>(children[static_cast<std::size_t>(node.first + i)])]; }
+  const Node& child(const Node& node, int i) const {
+    return nodes[static_cast<std::size_t>(children[static_cast<std::size_t>(node.first + i)])];
+  }
   int child_index(const Node& node, int i) const { return children[static_cast<std::size_t>(node.first + i)]; }
   const Node& root_node() const { return nodes[static_cast<std::size_t>(root)]; }
   std::string_view text_of(const Node& node) const { return texts[static_cast<std::size_t>(node.index)]; }
@@ -156,7 +240,8 @@ struct Refused {
   ExpressionFailure failure;
 };
 
-[[noreturn]] void refuse(int offset, std::string message, std::string help = {}, ErrorCode code = ErrorCode::bad_expression) {
+[[noreturn]] void refuse(int offset, std::string message, std::string help = {},
+                         ErrorCode code = ErrorCode::bad_expression) {
   throw Refused{{code, offset, std::move(message), std::move(help)}};
 }
 
@@ -164,16 +249,21 @@ struct Token {
   enum class Kind : std::uint8_t { end, number, text, name, keyword, symbol };
   Kind kind = Kind::end;
   int offset = 0;
-  std::string_view text;   ///< as written
+  std::string_view text;  ///< as written
 };
 
 std::string described(const Token& token) {
   switch (token.kind) {
-    case Token::Kind::end: return "the end";
-    case Token::Kind::number: return fmt::format("the number `{}`", shown(token.text));
-    case Token::Kind::text: return fmt::format("the text {}", shown(token.text));
-    case Token::Kind::name: return fmt::format("the name `{}`", shown(token.text));
-    default: return fmt::format("`{}`", shown(token.text));
+    case Token::Kind::end:
+      return "the end";
+    case Token::Kind::number:
+      return fmt::format("the number `{}`", shown(token.text));
+    case Token::Kind::text:
+      return fmt::format("the text {}", shown(token.text));
+    case Token::Kind::name:
+      return fmt::format("the name `{}`", shown(token.text));
+    default:
+      return fmt::format("`{}`", shown(token.text));
   }
 }
 
@@ -209,18 +299,26 @@ class Lexer {
 
   static std::string hint(char c) {
     switch (c) {
-      case '&': return "write `and`";
-      case '|': return "write `or`";
-      case '!': return "write `not`";
-      case '^': return "write pow(x, y)";
-      case '.': return "write a digit before the point: 0.5";
-      default: return {};
+      case '&':
+        return "write `and`";
+      case '|':
+        return "write `or`";
+      case '!':
+        return "write `not`";
+      case '^':
+        return "write pow(x, y)";
+      case '.':
+        return "write a digit before the point: 0.5";
+      default:
+        return {};
     }
   }
 
   Token number() {
     std::size_t length = 0;
-    const auto digits = [&] { while (is_digit(at(length))) ++length; };
+    const auto digits = [&] {
+      while (is_digit(at(length))) ++length;
+    };
     digits();
     if (at(length) == '.' && is_digit(at(length + 1))) {
       ++length;
@@ -234,7 +332,8 @@ class Lexer {
       }
     }
     if (is_letter(at(length)) || at(length) == '.')
-      refuse(here(), fmt::format("`{}` is not a number", shown(text_.substr(position_, length + 1))), "numbers look like 7, 0.5 or 1e-3; names start with a letter");
+      refuse(here(), fmt::format("`{}` is not a number", shown(text_.substr(position_, length + 1))),
+             "numbers look like 7, 0.5 or 1e-3; names start with a letter");
     return make(Token::Kind::number, length);
   }
 
@@ -243,10 +342,12 @@ class Lexer {
     for (;;) {
       while (is_letter(at(length)) || is_digit(at(length))) ++length;
       if (at(length) != '.') break;
-      if (!is_letter(at(length + 1))) refuse(here() + static_cast<int>(length), "a name ends with `.`", "write it as request.amount");
+      if (!is_letter(at(length + 1)))
+        refuse(here() + static_cast<int>(length), "a name ends with `.`", "write it as request.amount");
       ++length;
     }
-    const Token::Kind kind = contains(keywords, text_.substr(position_, length)) ? Token::Kind::keyword : Token::Kind::name;
+    const Token::Kind kind =
+        contains(keywords, text_.substr(position_, length)) ? Token::Kind::keyword : Token::Kind::name;
     return make(kind, length);
   }
 
@@ -254,7 +355,8 @@ class Lexer {
     std::size_t length = 1;
     for (;; ++length) {
       if (position_ + length >= text_.size())
-        refuse(here(), fmt::format("text starts with {} and does not end", quote), fmt::format("close it with {}; inside, a quote is written twice", quote));
+        refuse(here(), fmt::format("text starts with {} and does not end", quote),
+               fmt::format("close it with {}; inside, a quote is written twice", quote));
       if (at(length) != quote) continue;
       if (at(length + 1) != quote) break;
       ++length;
@@ -279,7 +381,9 @@ class Parser {
 
  private:
   void advance() { token_ = lexer_.next(); }
-  bool is(std::string_view text) const { return (token_.kind == Token::Kind::symbol || token_.kind == Token::Kind::keyword) && token_.text == text; }
+  bool is(std::string_view text) const {
+    return (token_.kind == Token::Kind::symbol || token_.kind == Token::Kind::keyword) && token_.text == text;
+  }
 
   bool take(std::string_view text) {
     if (!is(text)) return false;
@@ -294,24 +398,32 @@ class Parser {
   [[noreturn]] void unexpected(std::string_view expected, std::string help = {}) const {
     std::string lower;
     for (char c : token_.text.substr(0, 8)) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    if (token_.kind == Token::Kind::name && contains(keywords, lower)) help = fmt::format("keywords are lower case: `{}`", lower);
+    if (token_.kind == Token::Kind::name && contains(keywords, lower))
+      help = fmt::format("keywords are lower case: `{}`", lower);
     refuse(token_.offset, fmt::format("expected {}, found {}", expected, described(token_)), std::move(help));
   }
 
-  int add(Node node, std::initializer_list<int> children) { return add(std::move(node), std::span(children.begin(), children.size())); }
+  int add(Node node, std::initializer_list<int> children) {
+    return add(std::move(node), std::span(children.begin(), children.size()));
+  }
 
   int add(Node node, std::span<const int> children) {
-    if (tree_.nodes.size() == max_nodes) refuse(node.offset, fmt::format("the expression has more than {} parts", max_nodes), "split it into several features");
+    if (tree_.nodes.size() == max_nodes)
+      refuse(node.offset, fmt::format("the expression has more than {} parts", max_nodes),
+             "split it into several features");
     node.first = static_cast<int>(tree_.children.size());
     node.count = static_cast<int>(children.size());
-    for (int child : children) node.depth = std::max(node.depth, tree_.nodes[static_cast<std::size_t>(child)].depth + 1);
+    for (int child : children)
+      node.depth = std::max(node.depth, tree_.nodes[static_cast<std::size_t>(child)].depth + 1);
     if (node.depth > max_depth) too_deep(node.offset);
     tree_.children.insert(tree_.children.end(), children.begin(), children.end());
     tree_.nodes.push_back(std::move(node));
     return static_cast<int>(tree_.nodes.size()) - 1;
   }
 
-  [[noreturn]] static void too_deep(int offset) { refuse(offset, fmt::format("the expression is nested deeper than {}", max_depth), "split it into several features"); }
+  [[noreturn]] static void too_deep(int offset) {
+    refuse(offset, fmt::format("the expression is nested deeper than {}", max_depth), "split it into several features");
+  }
 
   static Node node_of(Op op, int offset) {
     Node node;
@@ -351,18 +463,21 @@ class Parser {
       return add(node, {});
     }
     switch (token.kind) {
-      case Token::Kind::number: return number(false, token.offset);
-      case Token::Kind::text: return text();
+      case Token::Kind::number:
+        return number(false, token.offset);
+      case Token::Kind::text:
+        return text();
       case Token::Kind::name:
         advance();
         return is("(") ? call(token) : input(token, false);
-      default: unexpected("a value");
+      default:
+        unexpected("a value");
     }
   }
 
   std::optional<int> infix(int left, int strength) {
     const int offset = token_.offset;
-    const bool inverted = is("not");   // x not in (...), x not between ...
+    const bool inverted = is("not");  // x not in (...), x not between ...
     if (inverted || is("is") || is("in") || is("between")) {
       if (strength >= comparison_strength) return std::nullopt;
       if (inverted) {
@@ -385,7 +500,8 @@ class Parser {
   void refuse_chain() const {
     const Operator* next = token_.kind == Token::Kind::symbol ? find_text(operators, token_.text) : nullptr;
     if ((next && next->strength == comparison_strength) || is("is") || is("in") || is("between") || is("not"))
-      refuse(token_.offset, fmt::format("`{}` after a comparison", token_.text), "write `a < b and b < c`, or put the first comparison in parentheses");
+      refuse(token_.offset, fmt::format("`{}` after a comparison", token_.text),
+             "write `a < b and b < c`, or put the first comparison in parentheses");
   }
 
   int is_null(int left, int offset) {
@@ -439,7 +555,7 @@ class Parser {
     } else {
       if (std::from_chars(written.data(), end, real).ec != std::errc())
         refuse(offset, fmt::format("`{}` is outside what float64 holds", shown(written)));
-      node.value = Cell::of(real + 0.0);   // -0.0 is 0.0
+      node.value = Cell::of(real + 0.0);  // -0.0 is 0.0
       node.type = Type::float64;
     }
     advance();
@@ -464,7 +580,9 @@ class Parser {
 
   int input(const Token& name, bool with_fallback) {
     auto& inputs = tree_.inputs;
-    const auto known = std::find_if(inputs.begin(), inputs.end(), [&](const ExpressionInput& i) { return i.name == name.text && i.with_fallback == with_fallback; });
+    const auto known = std::find_if(inputs.begin(), inputs.end(), [&](const ExpressionInput& i) {
+      return i.name == name.text && i.with_fallback == with_fallback;
+    });
     Node node = node_of(Op::input, name.offset);
     node.index = static_cast<int>(known - inputs.begin());
     if (known == inputs.end()) inputs.push_back({std::string(name.text), with_fallback, name.offset});
@@ -490,22 +608,29 @@ class Parser {
     expect(")");
     const auto given = static_cast<int>(arguments.size());
     if (given < function->at_least || given > function->at_most) {
-      const std::string wanted = function->at_least == function->at_most ? fmt::format("{}", function->at_least) : fmt::format("at least {}", function->at_least);
-      refuse(name.offset, fmt::format("`{}` takes {} argument{}, found {}", name.text, wanted, function->at_least == 1 ? "" : "s", given));
+      const std::string wanted = function->at_least == function->at_most
+                                     ? fmt::format("{}", function->at_least)
+                                     : fmt::format("at least {}", function->at_least);
+      refuse(name.offset, fmt::format("`{}` takes {} argument{}, found {}", name.text, wanted,
+                                      function->at_least == 1 ? "" : "s", given));
     }
     return add(node_of(function->op, name.offset), arguments);
   }
 
   [[noreturn]] static void unknown_function(const Token& name) {
-    constexpr std::string_view aggregates[] = {"count", "count_if", "sum", "mean", "avg", "std", "var", "first", "last", "lag", "count_distinct", "time_since_last", "median", "quantile"};
+    constexpr std::string_view aggregates[] = {
+        "count",          "count_if",        "sum",    "mean",    "avg", "std", "var", "first", "last", "lag",
+        "count_distinct", "time_since_last", "median", "quantile"};
     std::string help;
     if (contains(aggregates, name.text)) {
-      help = fmt::format("an aggregate stands under `aggregate` of a feature of its own; read that feature's name here");
+      help =
+          fmt::format("an aggregate stands under `aggregate` of a feature of its own; read that feature's name here");
     } else if (name.text.size() <= 40) {
       std::string_view nearest = "with_fallback";
       for (const Function& function : functions)
         if (edit_distance(name.text, function.name) < edit_distance(name.text, nearest)) nearest = function.name;
-      if (edit_distance(name.text, nearest) <= 1 + nearest.size() / 3) help = fmt::format("did you mean `{}`?", nearest);
+      if (edit_distance(name.text, nearest) <= 1 + nearest.size() / 3)
+        help = fmt::format("did you mean `{}`?", nearest);
     }
     refuse(name.offset, fmt::format("no function is called `{}`", shown(name.text)), help);
   }
@@ -555,66 +680,87 @@ std::string Tree::write(const Node& node, int strength) const {
       const bool digits = child(node, 0).op == Op::literal;
       return wrap(sign_strength, digits ? "-(" + operand + ")" : "-" + operand);
     }
-    case Op::logical_not: return wrap(not_strength, "not " + write(child(node, 0), not_strength));
-    case Op::is_null: return wrap(comparison_strength, write(child(node, 0), above(comparison_strength)) + " is null");
-    case Op::in: return wrap(comparison_strength, write(child(node, 0), above(comparison_strength)) + " in (" + list(1) + ")");
+    case Op::logical_not:
+      return wrap(not_strength, "not " + write(child(node, 0), not_strength));
+    case Op::is_null:
+      return wrap(comparison_strength, write(child(node, 0), above(comparison_strength)) + " is null");
+    case Op::in:
+      return wrap(comparison_strength, write(child(node, 0), above(comparison_strength)) + " in (" + list(1) + ")");
     case Op::between:
-      return wrap(comparison_strength, fmt::format("{} between {} and {}", write(child(node, 0), above(comparison_strength)),
-                                                   write(child(node, 1), above(comparison_strength)), write(child(node, 2), above(comparison_strength))));
+      return wrap(comparison_strength,
+                  fmt::format("{} between {} and {}", write(child(node, 0), above(comparison_strength)),
+                              write(child(node, 1), above(comparison_strength)),
+                              write(child(node, 2), above(comparison_strength))));
     case Op::case_when: {
       std::string out = "case";
-      for (int i = 0; i + 1 < node.count; i += 2) out += fmt::format(" when {} then {}", write(child(node, i), loosest), write(child(node, i + 1), loosest));
+      for (int i = 0; i + 1 < node.count; i += 2)
+        out += fmt::format(" when {} then {}", write(child(node, i), loosest), write(child(node, i + 1), loosest));
       if (node.has_else) out += " else " + write(child(node, node.count - 1), loosest);
       return out + " end";
     }
-    default: break;
+    default:
+      break;
   }
-  const auto function = std::find_if(std::begin(functions), std::end(functions), [&](const Function& f) { return f.op == node.op; });
+  const auto function =
+      std::find_if(std::begin(functions), std::end(functions), [&](const Function& f) { return f.op == node.op; });
   if (function != std::end(functions)) return fmt::format("{}({})", function->name, list(0));
 
   // Sums, products, `and` and `or` lean left; comparisons do not chain, so both of their sides bind tighter.
   const Operator& row = row_of(operators, node.op);
   const int left = row.strength == comparison_strength ? above(row.strength) : row.strength;
-  return wrap(row.strength, fmt::format("{} {} {}", write(child(node, 0), left), row.text, write(child(node, 1), above(row.strength))));
+  return wrap(row.strength, fmt::format("{} {} {}", write(child(node, 0), left), row.text,
+                                        write(child(node, 1), above(row.strength))));
 }
 
 // ---- types ----
 
 namespace {
 
-using Maybe = std::optional<Type>;   // nothing: the literal null
+using Maybe = std::optional<Type>;  // nothing: the literal null
 
 bool is_number(Maybe type) { return !type || *type == Type::int64 || *type == Type::float64; }
 
 std::string_view noun(Maybe type) {
   if (!type) return "null";
   switch (*type) {
-    case Type::boolean: return "a bool";
-    case Type::string: return "a string";
-    case Type::timestamp: return "a timestamp";
-    default: return "a number";
+    case Type::boolean:
+      return "a bool";
+    case Type::string:
+      return "a string";
+    case Type::timestamp:
+      return "a timestamp";
+    default:
+      return "a number";
   }
 }
 
 class Binder {
  public:
-  Binder(Tree& tree, const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve) : tree_(tree), resolve_(resolve) {}
+  Binder(Tree& tree, const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve)
+      : tree_(tree), resolve_(resolve) {}
 
   // Children come before their parents in `nodes`.
   void bind() {
     for (const ExpressionInput& input : tree_.inputs) {
       const auto variable = resolve_(input);
-      if (!variable) refuse(input.offset, fmt::format("`{}` is not a name that can be read here", shown(input.name)), {}, ErrorCode::unknown_name);
-      inputs_.push_back(variable->type == Type::decimal ? Type::float64 : variable->type == Type::category ? Type::string : variable->type);
+      if (!variable)
+        refuse(input.offset, fmt::format("`{}` is not a name that can be read here", shown(input.name)), {},
+               ErrorCode::unknown_name);
+      inputs_.push_back(variable->type == Type::decimal    ? Type::float64
+                        : variable->type == Type::category ? Type::string
+                                                           : variable->type);
     }
     for (Node& node : tree_.nodes) node.type = type_of(node);
   }
 
  private:
-  std::string quoted(const Node& node) const { return fmt::format("{} `{}`", noun(node.type), shown(tree_.write(node, loosest))); }
+  std::string quoted(const Node& node) const {
+    return fmt::format("{} `{}`", noun(node.type), shown(tree_.write(node, loosest)));
+  }
 
   void require(const Node& node, Type type, std::string_view expected, std::string_view help = {}) const {
-    if (node.type && *node.type != type) refuse(node.offset, fmt::format("expected {}, found {}", expected, quoted(node)), std::string(help));
+    if (node.type && *node.type != type)
+      refuse(node.offset, fmt::format("expected {}, found {}", expected, quoted(node)), std::string(help));
   }
 
   void require_number(const Node& node) const {
@@ -625,7 +771,9 @@ class Binder {
     refuse(node.offset, fmt::format("expected a number, found {}", quoted(node)), help);
   }
 
-  void require_condition(const Node& node) const { require(node, Type::boolean, "a condition", "compare it with something: x > 0"); }
+  void require_condition(const Node& node) const {
+    require(node, Type::boolean, "a condition", "compare it with something: x > 0");
+  }
 
   // The one type both have: int64 and float64 meet in float64, null meets anything.
   Maybe meet(const Node& a, Maybe so_far) const {
@@ -637,16 +785,21 @@ class Binder {
   void require_comparable(const Node& a, const Node& b, bool ordered) const {
     const bool same = !a.type || !b.type || *a.type == *b.type || (is_number(a.type) && is_number(b.type));
     if (!same) {
-      const bool truth = (a.type == Type::boolean && is_number(b.type)) || (b.type == Type::boolean && is_number(a.type));
-      refuse(b.offset, fmt::format("{} is compared with {}", quoted(a), quoted(b)), truth ? "a bool is true or false, never 1 or 0" : "");
+      const bool truth =
+          (a.type == Type::boolean && is_number(b.type)) || (b.type == Type::boolean && is_number(a.type));
+      refuse(b.offset, fmt::format("{} is compared with {}", quoted(a), quoted(b)),
+             truth ? "a bool is true or false, never 1 or 0" : "");
     }
     if (ordered && (a.type == Type::boolean || b.type == Type::boolean))
-      refuse(b.offset, fmt::format("{} has no order", quoted(a.type == Type::boolean ? a : b)), "compare a bool with = or !=, or use it as a condition");
+      refuse(b.offset, fmt::format("{} has no order", quoted(a.type == Type::boolean ? a : b)),
+             "compare a bool with = or !=, or use it as a condition");
   }
 
   Maybe type_of(const Node& node) const {
     const auto child = [&](int i) -> const Node& { return tree_.child(node, i); };
-    const auto each = [&](auto&& check) { for (int i = 0; i < node.count; ++i) check(child(i)); };
+    const auto each = [&](auto&& check) {
+      for (int i = 0; i < node.count; ++i) check(child(i));
+    };
     const auto meet_all = [&] {
       Maybe type;
       each([&](const Node& c) { type = meet(c, type); });
@@ -654,13 +807,19 @@ class Binder {
     };
 
     switch (node.op) {
-      case Op::literal: return node.type;
-      case Op::input: return inputs_[static_cast<std::size_t>(node.index)];
+      case Op::literal:
+        return node.type;
+      case Op::input:
+        return inputs_[static_cast<std::size_t>(node.index)];
 
-      case Op::equal: case Op::not_equal:
+      case Op::equal:
+      case Op::not_equal:
         require_comparable(child(0), child(1), false);
         return Type::boolean;
-      case Op::less: case Op::less_equal: case Op::greater: case Op::greater_equal:
+      case Op::less:
+      case Op::less_equal:
+      case Op::greater:
+      case Op::greater_equal:
         require_comparable(child(0), child(1), true);
         return Type::boolean;
       case Op::between:
@@ -670,10 +829,13 @@ class Binder {
       case Op::in:
         for (int i = 1; i < node.count; ++i) require_comparable(child(0), child(i), false);
         return Type::boolean;
-      case Op::logical_and: case Op::logical_or: case Op::logical_not:
+      case Op::logical_and:
+      case Op::logical_or:
+      case Op::logical_not:
         each([&](const Node& c) { require_condition(c); });
         return Type::boolean;
-      case Op::is_null: return Type::boolean;
+      case Op::is_null:
+        return Type::boolean;
 
       case Op::case_when: {
         Maybe type;
@@ -683,8 +845,10 @@ class Binder {
         }
         return node.has_else ? meet(child(node.count - 1), type) : type;
       }
-      case Op::coalesce: return meet_all();
-      case Op::minimum: case Op::maximum: {
+      case Op::coalesce:
+        return meet_all();
+      case Op::minimum:
+      case Op::maximum: {
         const Maybe type = meet_all();
         if (type != Type::timestamp) each([&](const Node& c) { require_number(c); });
         return type;
@@ -693,11 +857,20 @@ class Binder {
         each([&](const Node& c) { require_number(c); });
         return meet_all();
       // Whole already: an int64 keeps its type, so it keeps all its digits.
-      case Op::floor: case Op::ceil: case Op::round:
+      case Op::floor:
+      case Op::ceil:
+      case Op::round:
         require_number(child(0));
         return child(0).type;
 
-      case Op::year: case Op::month: case Op::day: case Op::hour: case Op::minute: case Op::second: case Op::weekday: case Op::day_of_year:
+      case Op::year:
+      case Op::month:
+      case Op::day:
+      case Op::hour:
+      case Op::minute:
+      case Op::second:
+      case Op::weekday:
+      case Op::day_of_year:
         require(child(0), Type::timestamp, "a timestamp", "as_of is one");
         return Type::int64;
 
@@ -719,8 +892,11 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 bool exact_in_double(std::int64_t i) { return i >= -(std::int64_t{1} << 53) && i <= std::int64_t{1} << 53; }
 
 // Holds any sum, difference and product of an int64 and a double exactly, and a quotient with so many spare bits that
-// its second rounding, to double, is the only one that shows (a quotient of 63 by 53 bits is exact or 2^-120 off any midpoint).
-using Wide = boost::multiprecision::number<boost::multiprecision::cpp_bin_float<2304, boost::multiprecision::digit_base_2, void, std::int64_t>, boost::multiprecision::et_off>;
+// its second rounding, to double, is the only one that shows (a quotient of 63 by 53 bits is exact or 2^-120 off any
+// midpoint).
+using Wide = boost::multiprecision::number<
+    boost::multiprecision::cpp_bin_float<2304, boost::multiprecision::digit_base_2, void, std::int64_t>,
+    boost::multiprecision::et_off>;
 
 Wide wide(const Cell& cell) { return cell.kind == Cell::Kind::integer ? Wide(cell.integer) : Wide(cell.real); }
 
@@ -728,11 +904,16 @@ Wide wide(const Cell& cell) { return cell.kind == Cell::Kind::integer ? Wide(cel
 double wide_arithmetic(Op op, const Cell& left, const Cell& right) {
   const Wide a = wide(left), b = wide(right);
   switch (op) {
-    case Op::add: return (a + b).convert_to<double>();
-    case Op::subtract: return (a - b).convert_to<double>();
-    case Op::multiply: return (a * b).convert_to<double>();
-    case Op::divide: return (a / b).convert_to<double>();
-    default: return (a - boost::multiprecision::trunc(a / b) * b).convert_to<double>();
+    case Op::add:
+      return (a + b).convert_to<double>();
+    case Op::subtract:
+      return (a - b).convert_to<double>();
+    case Op::multiply:
+      return (a * b).convert_to<double>();
+    case Op::divide:
+      return (a / b).convert_to<double>();
+    default:
+      return (a - boost::multiprecision::trunc(a / b) * b).convert_to<double>();
   }
 }
 
@@ -744,11 +925,16 @@ double arithmetic(Op op, const Cell& a, const Cell& b) {
   if (integers) {
     // The conversion of an __int128 rounds once, to nearest even.
     switch (op) {
-      case Op::add: return static_cast<double>(static_cast<__int128>(a.integer) + b.integer);
-      case Op::subtract: return static_cast<double>(static_cast<__int128>(a.integer) - b.integer);
-      case Op::multiply: return static_cast<double>(static_cast<__int128>(a.integer) * b.integer);
-      case Op::remainder: return static_cast<double>(static_cast<__int128>(a.integer) % b.integer);
-      default: break;
+      case Op::add:
+        return static_cast<double>(static_cast<__int128>(a.integer) + b.integer);
+      case Op::subtract:
+        return static_cast<double>(static_cast<__int128>(a.integer) - b.integer);
+      case Op::multiply:
+        return static_cast<double>(static_cast<__int128>(a.integer) * b.integer);
+      case Op::remainder:
+        return static_cast<double>(static_cast<__int128>(a.integer) % b.integer);
+      default:
+        break;
     }
   }
   const auto fits = [](const Cell& c) { return c.kind == Cell::Kind::real || exact_in_double(c.integer); };
@@ -756,11 +942,16 @@ double arithmetic(Op op, const Cell& a, const Cell& b) {
   const auto real = [](const Cell& c) { return c.kind == Cell::Kind::real ? c.real : static_cast<double>(c.integer); };
   const double x = real(a), y = real(b);
   switch (op) {
-    case Op::add: return x + y;
-    case Op::subtract: return x - y;
-    case Op::multiply: return x * y;
-    case Op::divide: return x / y;
-    default: return std::fmod(x, y);   // exact in IEEE 754, so the same on every libm
+    case Op::add:
+      return x + y;
+    case Op::subtract:
+      return x - y;
+    case Op::multiply:
+      return x * y;
+    case Op::divide:
+      return x / y;
+    default:
+      return std::fmod(x, y);  // exact in IEEE 754, so the same on every libm
   }
 }
 
@@ -778,15 +969,19 @@ std::strong_ordering compare(const Cell& a, const Cell& b) {
   if (left && right) return a.integer <=> b.integer;
   if (left) return compare(a.integer, b.real);
   if (right) return 0 <=> compare(b.integer, a.real);
-  return a.real < b.real ? std::strong_ordering::less : a.real > b.real ? std::strong_ordering::greater : std::strong_ordering::equal;
+  return a.real < b.real   ? std::strong_ordering::less
+         : a.real > b.real ? std::strong_ordering::greater
+                           : std::strong_ordering::equal;
 }
 
-double real_of(const Cell& cell) { return cell.kind == Cell::Kind::integer ? static_cast<double>(cell.integer) : cell.real; }
+double real_of(const Cell& cell) {
+  return cell.kind == Cell::Kind::integer ? static_cast<double>(cell.integer) : cell.real;
+}
 
 // Haversine on a sphere of the mean radius R1 of the IUGG, 6371.0088 km. Every step is one rounding.
 double distance_km(double lat1, double lon1, double lat2, double lon2) {
   if (std::fabs(lat1) > 90.0 || std::fabs(lat2) > 90.0) return nan;
-  constexpr double radian = 0x1.1df46a2529d39p-6;   // pi / 180, rounded
+  constexpr double radian = 0x1.1df46a2529d39p-6;  // pi / 180, rounded
   const double half_lat = pinned::sin((lat2 - lat1) * radian / 2.0);
   const double half_lon = pinned::sin((lon2 - lon1) * radian / 2.0);
   const double cosines = pinned::cos(lat1 * radian) * pinned::cos(lat2 * radian);
@@ -795,25 +990,37 @@ double distance_km(double lat1, double lon1, double lat2, double lon2) {
 }
 
 double round_half_even(double x) {
-  const double below = std::floor(x), distance = x - below;   // the distance is exact below 2^52, and 0 above
+  const double below = std::floor(x), distance = x - below;  // the distance is exact below 2^52, and 0 above
   if (distance != 0.5) return distance < 0.5 ? below : below + 1.0;
   return std::fmod(below, 2.0) == 0.0 ? below : below + 1.0;
 }
 
 double apply(Op op, double x) {
   switch (op) {
-    case Op::square_root: return std::sqrt(x);
-    case Op::exponential: return pinned::exp(x);
-    case Op::logarithm: return pinned::log(x);
-    case Op::logarithm_1p: return pinned::log1p(x);
-    case Op::sine: return pinned::sin(x);
-    case Op::cosine: return pinned::cos(x);
-    case Op::arcsine: return pinned::asin(x);
-    case Op::absolute: return std::fabs(x);
-    case Op::negate: return -x;
-    case Op::floor: return std::floor(x);
-    case Op::ceil: return std::ceil(x);
-    default: return round_half_even(x);
+    case Op::square_root:
+      return std::sqrt(x);
+    case Op::exponential:
+      return pinned::exp(x);
+    case Op::logarithm:
+      return pinned::log(x);
+    case Op::logarithm_1p:
+      return pinned::log1p(x);
+    case Op::sine:
+      return pinned::sin(x);
+    case Op::cosine:
+      return pinned::cos(x);
+    case Op::arcsine:
+      return pinned::asin(x);
+    case Op::absolute:
+      return std::fabs(x);
+    case Op::negate:
+      return -x;
+    case Op::floor:
+      return std::floor(x);
+    case Op::ceil:
+      return std::ceil(x);
+    default:
+      return round_half_even(x);
   }
 }
 
@@ -822,15 +1029,21 @@ double apply(Op op, double x) {
 // A value, why it is null, and whether a clip() that changed something is part of it.
 struct Value {
   Cell cell;
-  Cause cause = Cause::ok;   // ok, null or error
+  Cause cause = Cause::ok;  // ok, null or error
   bool clipped = false;
 };
 
 Value null_of(Cause cause) { return {Cell::null(), cause, false}; }
-Value of_real(double x, bool clipped) { return std::isfinite(x) ? Value{Cell::of(x + 0.0), Cause::ok, clipped} : null_of(Cause::error); }
+Value of_real(double x, bool clipped) {
+  return std::isfinite(x) ? Value{Cell::of(x + 0.0), Cause::ok, clipped} : null_of(Cause::error);
+}
 Value of_truth(bool truth, bool clipped) { return {Cell::of(truth), Cause::ok, clipped}; }
 
-Cause worse(Cause a, Cause b) { return a == Cause::error || b == Cause::error ? Cause::error : a == Cause::null || b == Cause::null ? Cause::null : Cause::ok; }
+Cause worse(Cause a, Cause b) {
+  return a == Cause::error || b == Cause::error ? Cause::error
+         : a == Cause::null || b == Cause::null ? Cause::null
+                                                : Cause::ok;
+}
 
 // Walks the tree: depth is bounded by max_depth, so is the stack, and nothing is allocated.
 class Evaluator {
@@ -840,7 +1053,8 @@ class Evaluator {
   Value evaluate(const Node& node) const noexcept {
     Value value = compute(node);
     // An int64 that takes part in a float64 result (case, coalesce, min, ...) is rounded here, once.
-    if (node.type == Type::float64 && value.cell.kind == Cell::Kind::integer) value.cell = Cell::of(static_cast<double>(value.cell.integer));
+    if (node.type == Type::float64 && value.cell.kind == Cell::Kind::integer)
+      value.cell = Cell::of(static_cast<double>(value.cell.integer));
     return value;
   }
 
@@ -852,23 +1066,29 @@ class Evaluator {
       case Op::literal:
         if (node.text) return {Cell::of(tree_.text_of(node))};
         return {node.value, node.value.is_null() ? Cause::null : Cause::ok, false};
-      case Op::input: return read(node);
-      case Op::logical_and: return connective(node, false);
-      case Op::logical_or: return connective(node, true);
+      case Op::input:
+        return read(node);
+      case Op::logical_and:
+        return connective(node, false);
+      case Op::logical_or:
+        return connective(node, true);
       case Op::logical_not: {
         Value value = operand(node, 0);
         if (value.cause == Cause::ok) value.cell = Cell::of(value.cell.integer == 0);
         return value;
       }
-      case Op::is_null: return of_truth(operand(node, 0).cause != Cause::ok, false);
-      case Op::in: return in(node);
+      case Op::is_null:
+        return of_truth(operand(node, 0).cause != Cause::ok, false);
+      case Op::in:
+        return in(node);
       case Op::between: {
         const Value x = operand(node, 0);
         const Value low = compared(Op::greater_equal, x, operand(node, 1));
         if (low.cause == Cause::ok && low.cell.integer == 0) return low;
         return both(low, compared(Op::less_equal, x, operand(node, 2)));
       }
-      case Op::case_when: return case_when(node);
+      case Op::case_when:
+        return case_when(node);
       case Op::coalesce: {
         Cause cause = Cause::ok;
         for (int i = 0; i < node.count; ++i) {
@@ -878,7 +1098,8 @@ class Evaluator {
         }
         return null_of(cause);
       }
-      default: break;
+      default:
+        break;
     }
 
     // Everything else is strict: one null makes null.
@@ -899,22 +1120,46 @@ class Evaluator {
     const Cell& a = values[0].cell;
     const Cell& b = values[1].cell;
     switch (op) {
-      case Op::add: case Op::subtract: case Op::multiply: case Op::divide: case Op::remainder: return of_real(arithmetic(op, a, b), clipped);
-      case Op::equal: case Op::not_equal: case Op::less: case Op::less_equal: case Op::greater: case Op::greater_equal:
+      case Op::add:
+      case Op::subtract:
+      case Op::multiply:
+      case Op::divide:
+      case Op::remainder:
+        return of_real(arithmetic(op, a, b), clipped);
+      case Op::equal:
+      case Op::not_equal:
+      case Op::less:
+      case Op::less_equal:
+      case Op::greater:
+      case Op::greater_equal:
         return compared(op, values[0], values[1]);
-      case Op::clip: return clip(values, clipped);
-      case Op::floor: case Op::ceil: case Op::round:
+      case Op::clip:
+        return clip(values, clipped);
+      case Op::floor:
+      case Op::ceil:
+      case Op::round:
         if (a.kind == Cell::Kind::integer) return {a, Cause::ok, clipped};
         return of_real(apply(op, a.real), clipped);
-      case Op::power: return of_real(pinned::pow(real_of(a), real_of(b)), clipped);
-      case Op::distance_km: return of_real(distance_km(real_of(a), real_of(b), real_of(values[2].cell), real_of(values[3].cell)), clipped);
+      case Op::power:
+        return of_real(pinned::pow(real_of(a), real_of(b)), clipped);
+      case Op::distance_km:
+        return of_real(distance_km(real_of(a), real_of(b), real_of(values[2].cell), real_of(values[3].cell)), clipped);
       case Op::zscore: {
         const double difference = arithmetic(Op::subtract, a, b);
-        return of_real(std::isfinite(difference) ? arithmetic(Op::divide, Cell::of(difference), values[2].cell) : nan, clipped);
+        return of_real(std::isfinite(difference) ? arithmetic(Op::divide, Cell::of(difference), values[2].cell) : nan,
+                       clipped);
       }
-      case Op::year: case Op::month: case Op::day: case Op::hour: case Op::minute: case Op::second: case Op::weekday: case Op::day_of_year:
+      case Op::year:
+      case Op::month:
+      case Op::day:
+      case Op::hour:
+      case Op::minute:
+      case Op::second:
+      case Op::weekday:
+      case Op::day_of_year:
         return {Cell::of(calendar_part(op, a.integer)), Cause::ok, clipped};
-      default: return of_real(apply(op, real_of(a)), clipped);
+      default:
+        return of_real(apply(op, real_of(a)), clipped);
     }
   }
 
@@ -938,12 +1183,18 @@ class Evaluator {
     const auto order = compare(a.cell, b.cell);
     const bool clipped = a.clipped || b.clipped;
     switch (op) {
-      case Op::equal: return of_truth(order == 0, clipped);
-      case Op::not_equal: return of_truth(order != 0, clipped);
-      case Op::less: return of_truth(order < 0, clipped);
-      case Op::less_equal: return of_truth(order <= 0, clipped);
-      case Op::greater: return of_truth(order > 0, clipped);
-      default: return of_truth(order >= 0, clipped);
+      case Op::equal:
+        return of_truth(order == 0, clipped);
+      case Op::not_equal:
+        return of_truth(order != 0, clipped);
+      case Op::less:
+        return of_truth(order < 0, clipped);
+      case Op::less_equal:
+        return of_truth(order <= 0, clipped);
+      case Op::greater:
+        return of_truth(order > 0, clipped);
+      default:
+        return of_truth(order >= 0, clipped);
     }
   }
 
@@ -983,7 +1234,7 @@ class Evaluator {
     };
     for (int i = 0; i + 1 < node.count; i += 2) {
       const Value condition = operand(node, i);
-      clipped |= condition.clipped;   // the choice depends on it
+      clipped |= condition.clipped;  // the choice depends on it
       if (condition.cause == Cause::ok && condition.cell.integer != 0) return taken(i + 1);
     }
     return node.has_else ? taken(node.count - 1) : null_of(Cause::null);
@@ -1017,14 +1268,22 @@ class Evaluator {
   std::int64_t calendar_part(Op op, Instant instant) const noexcept {
     const CivilTime time = civil_time(instant, *tree_.zone);
     switch (op) {
-      case Op::year: return time.year;
-      case Op::month: return time.month;
-      case Op::day: return time.day;
-      case Op::hour: return time.hour;
-      case Op::minute: return time.minute;
-      case Op::second: return time.second;
-      case Op::weekday: return time.weekday;
-      default: return time.day_of_year;
+      case Op::year:
+        return time.year;
+      case Op::month:
+        return time.month;
+      case Op::day:
+        return time.day;
+      case Op::hour:
+        return time.hour;
+      case Op::minute:
+        return time.minute;
+      case Op::second:
+        return time.second;
+      case Op::weekday:
+        return time.weekday;
+      default:
+        return time.day_of_year;
     }
   }
 
@@ -1036,7 +1295,9 @@ class Evaluator {
 
 ExpressionResult<Expression> Expression::parse(std::string_view text) {
   try {
-    if (text.size() > max_text) refuse(0, fmt::format("the expression has {} bytes, at most {} are allowed", text.size(), max_text), "split it into several features");
+    if (text.size() > max_text)
+      refuse(0, fmt::format("the expression has {} bytes, at most {} are allowed", text.size(), max_text),
+             "split it into several features");
     Expression out;
     out.tree_ = std::make_shared<const Tree>(Parser(text).parse());
     return {std::move(out)};
@@ -1047,14 +1308,16 @@ ExpressionResult<Expression> Expression::parse(std::string_view text) {
 
 const std::vector<ExpressionInput>& Expression::inputs() const { return tree_->inputs; }
 
-// The reference of pinned:: computes its constants at first use, and allocates for that. Better while binding than in a first
-// evaluate().
+// The reference of pinned:: computes its constants at first use, and allocates for that. Better while binding than in a
+// first evaluate().
 static void prepare_pinned() {
   namespace reference = pinned::reference;
-  [[maybe_unused]] static const double once = reference::exp(1.0) + reference::log(3.0) + reference::sin(3.0) + reference::asin(0.7);
+  [[maybe_unused]] static const double once =
+      reference::exp(1.0) + reference::log(3.0) + reference::sin(3.0) + reference::asin(0.7);
 }
 
-ExpressionResult<Expression> Expression::bind(const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve, const TimeZone& zone) const {
+ExpressionResult<Expression> Expression::bind(
+    const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve, const TimeZone& zone) const {
   try {
     auto tree = std::make_shared<Tree>(*tree_);
     tree->zone = zone;
@@ -1070,7 +1333,7 @@ ExpressionResult<Expression> Expression::bind(const std::function<std::optional<
 
 Type Expression::type() const {
   assert(tree_->zone);
-  return tree_->root_node().type.value_or(Type::float64);   // nothing but null
+  return tree_->root_node().type.value_or(Type::float64);  // nothing but null
 }
 
 Evaluated Expression::evaluate(std::span<const Cell> inputs) const noexcept {

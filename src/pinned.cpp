@@ -1,20 +1,22 @@
 // Correctly rounded elementary functions: the same bits on every CPU, compiler and libm.
 //
-// Two steps, after Ziv ("Fast evaluation of elementary mathematical functions with correctly rounded last bit", ACM TOMS 17(3),
-// 1991). The quick step computes with pairs of doubles and settles the value when every number within its error rounds to the same
-// double: all but about one in 30,000. Otherwise reference:: computes with 320 bits of integer arithmetic and rounds once. The quick step
-// can be slow but not wrong, so even libm may guess for it (log, asin start from libm and are corrected).
+// Two steps, after Ziv ("Fast evaluation of elementary mathematical functions with correctly rounded last bit", ACM
+// TOMS 17(3), 1991). The quick step computes with pairs of doubles and settles the value when every number within its
+// error rounds to the same double: all but about one in 30,000. Otherwise reference:: computes with 320 bits of integer
+// arithmetic and rounds once. The quick step can be slow but not wrong, so even libm may guess for it (log, asin start
+// from libm and are corrected).
 //
-// Why 320 bits: results of double arguments that are not exact stay away from the midpoints between doubles. For functions of one
-// argument the hardest cases need under 120 bits (Lefevre and Muller, "Worst Cases for Correct Rounding of the Elementary
-// Functions in Double Precision", ARITH-15, 2001); for pow there is no such table, 2^128 random arguments would need about 190.
-// Exact results and exact midpoints, which no precision decides, are found first (exact_power).
+// Why 320 bits: results of double arguments that are not exact stay away from the midpoints between doubles. For
+// functions of one argument the hardest cases need under 120 bits (Lefevre and Muller, "Worst Cases for Correct
+// Rounding of the Elementary Functions in Double Precision", ARITH-15, 2001); for pow there is no such table, 2^128
+// random arguments would need about 190. Exact results and exact midpoints, which no precision decides, are found first
+// (exact_power).
 //
-// Cost, ns a call, quick / reference (2026-11, GCC 12 -O2, one shared x86-64 core): exp 220 / 18,000, log 290 / 26,000, log1p 300 / 27,000,
-// sin 210 / 11,000, cos 210 / 15,000, asin 360 / 51,000, pow 510 / 49,000.
+// Cost, ns a call, quick / reference (2026-11, GCC 12 -O2, one shared x86-64 core): exp 220 / 18,000, log 290 / 26,000,
+// log1p 300 / 27,000, sin 210 / 11,000, cos 210 / 15,000, asin 360 / 51,000, pow 510 / 49,000.
 //
-// A table-driven implementation (CORE-MATH is one) would be faster and equally exact; it may replace this file when that matters,
-// and no bit changes.
+// A table-driven implementation (CORE-MATH is one) would be faster and equally exact; it may replace this file when
+// that matters, and no bit changes.
 
 #include <featlib/contract/expression.hpp>
 
@@ -38,7 +40,8 @@ template <unsigned bits>
 using Binary = mp::number<mp::cpp_bin_float<bits, mp::digit_base_2, void, std::int64_t>, mp::et_off>;
 
 using Precise = Binary<320>;
-// Reduces the largest double by pi/2: 1024 bits in front of the point, 62 cancelled in the worst case, 320 left, and room.
+// Reduces the largest double by pi/2: 1024 bits in front of the point, 62 cancelled in the worst case, 320 left, and
+// room.
 using Reduction = Binary<1472>;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -46,7 +49,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 // convert_to<double>() of Boost rounds to nearest even, into subnormals too; tests hold it to that.
 double rounded(const Precise& value) {
   const double out = value.convert_to<double>();
-  return std::isfinite(out) ? out + 0.0 : nan;   // + 0.0 turns -0.0 into 0.0
+  return std::isfinite(out) ? out + 0.0 : nan;  // + 0.0 turns -0.0 into 0.0
 }
 
 // x - k * pi/2 with |result| <= pi/4 (and a little), and k mod 4.
@@ -77,13 +80,13 @@ Precise small_log1p(const Precise& x) {
 }
 
 Precise wide_log(double x) {
-  const double distance = x - 1.0;   // exact near 1
+  const double distance = x - 1.0;  // exact near 1
   return std::fabs(distance) < 0x1p-20 ? small_log1p(Precise(distance)) : mp::log(Precise(x));
 }
 
 Precise wide_exp(const Precise& x) { return mp::exp(x); }
 
-constexpr double exp_overflows = 710.0, exp_vanishes = -746.0;   // beyond DBL_MAX; below half of the smallest subnormal
+constexpr double exp_overflows = 710.0, exp_vanishes = -746.0;  // beyond DBL_MAX; below half of the smallest subnormal
 
 // The odd integer m and the exponent e of a positive double x = m * 2^e.
 struct Odd {
@@ -99,18 +102,19 @@ Odd odd_part(double x) {
   return {m, exponent};
 }
 
-// x^y for x > 0 where it has at most 64 significant bits, so is exact or could be a midpoint. With x = m 2^e, m odd: m = 1 gives
-// 2^(ey); otherwise y must be a positive k / 2^n, m and 2^e perfect 2^n-th powers, and k small.
+// x^y for x > 0 where it has at most 64 significant bits, so is exact or could be a midpoint. With x = m 2^e, m odd: m
+// = 1 gives 2^(ey); otherwise y must be a positive k / 2^n, m and 2^e perfect 2^n-th powers, and k small.
 std::optional<Precise> exact_power(double x, double y) {
   auto [m, e] = odd_part(x);
   if (m == 1) {
     const double exponent = e * y;
-    if (std::fabs(exponent) > 1100 || exponent != std::floor(exponent) || std::fma(e, y, -exponent) != 0.0) return std::nullopt;
+    if (std::fabs(exponent) > 1100 || exponent != std::floor(exponent) || std::fma(e, y, -exponent) != 0.0)
+      return std::nullopt;
     return mp::ldexp(Precise(1), static_cast<int>(exponent));
   }
-  if (y < 0x1p-6 || y > 64) return std::nullopt;   // 3^64 has 102 bits, and no m < 2^53 is a 64th power
+  if (y < 0x1p-6 || y > 64) return std::nullopt;  // 3^64 has 102 bits, and no m < 2^53 is a 64th power
   while (y != std::floor(y)) {
-    const auto root = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(m)) + 0.5);   // m < 2^53: at most one off
+    const auto root = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(m)) + 0.5);  // m < 2^53: at most one off
     if (root * root != m || e % 2 != 0) return std::nullopt;
     m = root;
     e /= 2;
@@ -142,7 +146,7 @@ double log(double x) {
 double log1p(double x) {
   if (!(x > -1.0) || std::isinf(x)) return nan;
   if (std::fabs(x) < 0x1p-20) return rounded(small_log1p(Precise(x)));
-  return rounded(mp::log(Precise(1) + Precise(x)));   // 1 + x is exact, or x so large that 320 bits are enough
+  return rounded(mp::log(Precise(1) + Precise(x)));  // 1 + x is exact, or x so large that 320 bits are enough
 }
 
 double pow(double x, double y) {
@@ -168,7 +172,7 @@ double pow(double x, double y) {
 
 double sin(double x) {
   if (!std::isfinite(x)) return nan;
-  if (std::fabs(x) < 0x1p-200) return x + 0.0;   // x - x^3/6 rounds to x
+  if (std::fabs(x) < 0x1p-200) return x + 0.0;  // x - x^3/6 rounds to x
   const Reduced r = reduce(x);
   return rounded(sine_of_quadrant(r.angle, r.quadrant));
 }
@@ -192,8 +196,9 @@ double asin(double x) {
 
 namespace {
 
-// An unevaluated sum, |low| <= ulp(high) / 2. Dekker (1971), Knuth TAOCP 4.2.2; Joldes, Muller and Popescu, "Tight and rigorous
-// error bounds for basic building blocks of double-word arithmetic", ACM TOMS 44(2), 2017: a few 2^-105 an operation.
+// An unevaluated sum, |low| <= ulp(high) / 2. Dekker (1971), Knuth TAOCP 4.2.2; Joldes, Muller and Popescu, "Tight and
+// rigorous error bounds for basic building blocks of double-word arithmetic", ACM TOMS 44(2), 2017: a few 2^-105 an
+// operation.
 struct Two {
   double high = 1.0, low = 0.0;
   Two() = default;
@@ -239,8 +244,8 @@ Two operator/(Two a, Two b) {
 
 const Two undecided{nan, nan};
 
-// Relative error granted to every quick value. Worst measured against the reference, 40,000 random arguments each: pow 2^-82, log
-// and log1p 2^-89, exp 2^-96, the others 2^-102.
+// Relative error granted to every quick value. Worst measured against the reference, 40,000 random arguments each: pow
+// 2^-82, log and log1p 2^-89, exp 2^-96, the others 2^-102.
 constexpr double granted = 0x1p-68;
 
 // The double that all of value (1 +- granted) round to, or NaN.
@@ -260,7 +265,8 @@ const Two half_pi_pair{0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54};
 
 constexpr double quick_exp_limit = 600.0;
 
-// c[0] + c[1] x + c[2] x^2 + ...; terms from `plain` on are so small beside the first that one double is enough for them.
+// c[0] + c[1] x + c[2] x^2 + ...; terms from `plain` on are so small beside the first that one double is enough for
+// them.
 template <std::size_t terms>
 Two series(const std::array<Two, terms>& c, std::size_t plain, Two x) {
   double tail = 0.0;
@@ -283,7 +289,7 @@ Two quick_exp(Two x) {
   const double k = std::floor(x.high * 0x1.71547652b82fep+0 + 0.5);
   Two r = x;
   for (const double part : log2_parts) r = r - exact_product(k, part);
-  Two power = series(c, 5, Two(r.high * 0x1p-8, r.low * 0x1p-8));   // |r| < 2^-9: the terms left out begin at 2^-127
+  Two power = series(c, 5, Two(r.high * 0x1p-8, r.low * 0x1p-8));  // |r| < 2^-9: the terms left out begin at 2^-127
   for (int i = 0; i < 8; ++i) power = power * power;
   return {std::ldexp(power.high, static_cast<int>(k)), std::ldexp(power.low, static_cast<int>(k))};
 }
@@ -303,7 +309,7 @@ constexpr double near_one = 0x1p-7;
 Two quick_log(double x) {
   int exponent = 0;
   double m = std::frexp(x, &exponent);
-  if (m < 0x1.6a09e667f3bcdp-1) {   // into [sqrt(1/2), sqrt(2)), so that nothing cancels
+  if (m < 0x1.6a09e667f3bcdp-1) {  // into [sqrt(1/2), sqrt(2)), so that nothing cancels
     m *= 2.0;
     --exponent;
   }
@@ -343,13 +349,13 @@ Two quick_sine_of_quadrant(double x, int quadrants) {
   const double k = std::floor(x * 0x1.45f306dc9c883p-1 + 0.5);
   Two angle = x;
   for (const double part : half_pi_parts) angle = angle - exact_product(k, part);
-  if (k != 0.0 && std::fabs(angle.high) < 0x1p-20) return undecided;   // cancelled too much
+  if (k != 0.0 && std::fabs(angle.high) < 0x1p-20) return undecided;  // cancelled too much
   const int quadrant = (static_cast<int>(k) + quadrants) & 3;
   const Two magnitude = quadrant % 2 == 0 ? quick_sine(angle) : quick_cosine(angle);
   return quadrant >= 2 ? -magnitude : magnitude;
 }
 
-Two quick_asin_of_half(Two x) {   // |x| <= 1/2: one Newton step in full precision
+Two quick_asin_of_half(Two x) {  // |x| <= 1/2: one Newton step in full precision
   const double guess = std::asin(x.high);
   const Two rest = x - quick_sine(guess);
   if (!(std::fabs(rest.high) <= std::fabs(x.high) * 0x1p-40)) return undecided;
@@ -358,9 +364,10 @@ Two quick_asin_of_half(Two x) {   // |x| <= 1/2: one Newton step in full precisi
 
 Two quick_asin(double x) {
   if (std::fabs(x) <= 0.5) return quick_asin_of_half(x);
-  const double half = (1.0 - std::fabs(x)) / 2.0, root = std::sqrt(half);   // (1 - |x|) / 2 is exact
+  const double half = (1.0 - std::fabs(x)) / 2.0, root = std::sqrt(half);  // (1 - |x|) / 2 is exact
   if (root == 0.0) return undecided;
-  const Two angle = half_pi_pair - Two(2.0) * quick_asin_of_half(ordered_sum(root, std::fma(-root, root, half) / (2.0 * root)));
+  const Two angle =
+      half_pi_pair - Two(2.0) * quick_asin_of_half(ordered_sum(root, std::fma(-root, root, half) / (2.0 * root)));
   return x < 0.0 ? -angle : angle;
 }
 

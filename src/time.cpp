@@ -24,7 +24,8 @@ constexpr std::int64_t day_seconds = 86'400;
 
 constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0); }
 
-// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". std::chrono's calendar stops at year 32767, an Instant does not.
+// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". std::chrono's calendar stops at year 32767, an Instant
+// does not.
 constexpr std::int64_t days_from_civil(std::int64_t year, int month, int day) {
   year -= month <= 2;
   const std::int64_t era = floor_div(year, 400);
@@ -56,7 +57,9 @@ constexpr int days_in_month(std::int64_t year, int month) {
   return month == 2 && leap(year) ? 29 : days[static_cast<std::size_t>(month - 1)];
 }
 
-constexpr int weekday_from_days(std::int64_t days) { return static_cast<int>(days + 3 - 7 * floor_div(days + 3, 7)); }  // Monday = 0
+constexpr int weekday_from_days(std::int64_t days) {
+  return static_cast<int>(days + 3 - 7 * floor_div(days + 3, 7));
+}  // Monday = 0
 
 // Reads from the front of a text. Every take_ leaves the text alone when it refuses.
 class Scanner {
@@ -108,7 +111,7 @@ class Scanner {
 // It is our own data, checked by tests over the whole table, so the parser does not defend itself.
 
 struct YearlyRule {
-  char kind = 'M';              // Mm.w.d, Jn (never counts 29 February), n (counts it)
+  char kind = 'M';                       // Mm.w.d, Jn (never counts 29 February), n (counts it)
   int month = 0, week = 0, weekday = 0;  // POSIX weekday: Sunday = 0
   int day = 0;
   std::int64_t seconds = 2 * 3600;
@@ -140,9 +143,15 @@ struct Footer {
     std::int32_t offset = standard;
     for (std::int64_t y = year - 1; y <= year + 1; ++y) {
       const std::int64_t ends = end.local_seconds(y) - summer;
-      if (ends <= seconds && ends > latest) { latest = ends; offset = standard; }
+      if (ends <= seconds && ends > latest) {
+        latest = ends;
+        offset = standard;
+      }
       const std::int64_t starts = start.local_seconds(y) - standard;
-      if (starts <= seconds && starts >= latest) { latest = starts; offset = summer; }
+      if (starts <= seconds && starts >= latest) {
+        latest = starts;
+        offset = summer;
+      }
     }
     return offset;
   }
@@ -168,7 +177,8 @@ void skip_abbreviation(Scanner& text) {
     text.take_until('>');
     text.take_any(">");
   } else {
-    while (text.take_any("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {}
+    while (text.take_any("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
+    }
   }
 }
 
@@ -193,7 +203,7 @@ Footer parse_footer(std::string_view footer) {
   Scanner text(footer);
   Footer out;
   skip_abbreviation(text);
-  out.standard = -take_clock(text);            // POSIX counts west of Greenwich as positive
+  out.standard = -take_clock(text);  // POSIX counts west of Greenwich as positive
   if (text.done()) return out;
   out.alternates = true;
   skip_abbreviation(text);
@@ -221,10 +231,10 @@ std::string decode_base64(std::string_view text) {
 
 struct TimeZone::Rules {
   std::string_view name;
-  std::vector<std::int64_t> transitions;   // seconds since the epoch, ascending
-  std::vector<std::int32_t> offsets;       // offsets[0] before all of them, offsets[i + 1] from transitions[i]
-  std::optional<Footer> footer;            // from the last transition on
-  std::vector<std::int32_t> distinct;      // every offset this zone ever has
+  std::vector<std::int64_t> transitions;  // seconds since the epoch, ascending
+  std::vector<std::int32_t> offsets;      // offsets[0] before all of them, offsets[i + 1] from transitions[i]
+  std::optional<Footer> footer;           // from the last transition on
+  std::vector<std::int32_t> distinct;     // every offset this zone ever has
 
   Rules(std::string_view zone, std::string_view base64) : name(zone) {
     const std::string bytes = decode_base64(base64);
@@ -239,7 +249,9 @@ struct TimeZone::Rules {
     const std::size_t time_count = big_endian(32, 4), type_count = big_endian(36, 4), char_count = big_endian(40, 4);
     const std::size_t kinds = header + 8 * time_count, types = kinds + time_count;
     const std::size_t tail = types + 6 * type_count + char_count + 12 * leap_count + standard_count + utc_count;
-    const auto offset_of_type = [&](std::uint64_t type) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(big_endian(types + 6 * type, 4))); };
+    const auto offset_of_type = [&](std::uint64_t type) {
+      return static_cast<std::int32_t>(static_cast<std::uint32_t>(big_endian(types + 6 * type, 4)));
+    };
 
     offsets.push_back(offset_of_type(0));
     for (std::size_t i = 0; i < time_count; ++i) {
@@ -250,7 +262,8 @@ struct TimeZone::Rules {
     if (!footer_text.empty()) footer = parse_footer(footer_text);
 
     distinct = offsets;
-    if (footer) distinct.insert(distinct.end(), {footer->standard, footer->alternates ? footer->summer : footer->standard});
+    if (footer)
+      distinct.insert(distinct.end(), {footer->standard, footer->alternates ? footer->summer : footer->standard});
     std::sort(distinct.begin(), distinct.end());
     distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   }
@@ -269,7 +282,8 @@ std::optional<TimeZone> TimeZone::find(std::string_view name) {
   };
   static std::array<Slot, std::size(zone_names)> slots;
 
-  const auto row = std::lower_bound(std::begin(zone_names), std::end(zone_names), name, [](const ZoneName& a, std::string_view b) { return a.name < b; });
+  const auto row = std::lower_bound(std::begin(zone_names), std::end(zone_names), name,
+                                    [](const ZoneName& a, std::string_view b) { return a.name < b; });
   if (row == std::end(zone_names) || row->name != name) return std::nullopt;
   Slot& slot = slots[static_cast<std::size_t>(row - std::begin(zone_names))];
   std::call_once(slot.once, [&] { slot.rules = std::make_unique<const Rules>(row->name, zone_bodies[row->body]); });
@@ -324,10 +338,14 @@ std::optional<TimeUnit> parse_time_unit(std::string_view text) {
 
 std::string_view to_string(TimeUnit unit) {
   switch (unit) {
-    case TimeUnit::second: return "s";
-    case TimeUnit::millisecond: return "ms";
-    case TimeUnit::microsecond: return "us";
-    case TimeUnit::nanosecond: return "ns";
+    case TimeUnit::second:
+      return "s";
+    case TimeUnit::millisecond:
+      return "ms";
+    case TimeUnit::microsecond:
+      return "us";
+    case TimeUnit::nanosecond:
+      return "ns";
   }
   return "unknown";
 }
@@ -349,7 +367,8 @@ struct DurationUnit {
   std::string_view text;
   Duration length;
 };
-constexpr DurationUnit duration_units[] = {{"d", day}, {"h", hour}, {"m", minute}, {"s", second}, {"ms", millisecond}, {"us", 1}};
+constexpr DurationUnit duration_units[] = {{"d", day},    {"h", hour},         {"m", minute},
+                                           {"s", second}, {"ms", millisecond}, {"us", 1}};
 
 }  // namespace
 
@@ -358,7 +377,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
   std::string_view whole = scanner.take_digits(), fraction;
   if (whole.empty()) return std::nullopt;
   if (scanner.take_any(".") && (fraction = scanner.take_digits()).empty()) return std::nullopt;
-  const auto unit = std::find_if(std::begin(duration_units), std::end(duration_units), [&](const DurationUnit& u) { return u.text == scanner.rest(); });
+  const auto unit = std::find_if(std::begin(duration_units), std::end(duration_units),
+                                 [&](const DurationUnit& u) { return u.text == scanner.rest(); });
   if (unit == std::end(duration_units)) return std::nullopt;
 
   Duration out = 0;
@@ -366,7 +386,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
     if (__builtin_mul_overflow(out, 10, &out) || __builtin_add_overflow(out, c - '0', &out)) return std::nullopt;
   if (__builtin_mul_overflow(out, unit->length, &out)) return std::nullopt;
 
-  // A day is 2^13 * 3^3 * 5^8 us: a fraction with more than 13 digits behind the point (trailing zeros aside) is never whole.
+  // A day is 2^13 * 3^3 * 5^8 us: a fraction with more than 13 digits behind the point (trailing zeros aside) is never
+  // whole.
   while (!fraction.empty() && fraction.back() == '0') fraction.remove_suffix(1);
   if (fraction.size() > 13) return std::nullopt;
   __int128 parts = unit->length, scale = 1;
@@ -376,13 +397,15 @@ std::optional<Duration> parse_duration(std::string_view text) {
     scale *= 10;
   }
   parts *= digits;
-  if (parts % scale != 0 || __builtin_add_overflow(out, static_cast<Duration>(parts / scale), &out)) return std::nullopt;
+  if (parts % scale != 0 || __builtin_add_overflow(out, static_cast<Duration>(parts / scale), &out))
+    return std::nullopt;
   return out;
 }
 
 std::string format_duration(Duration duration) {
   if (duration == 0) return "0s";
-  const auto unit = std::find_if(std::begin(duration_units), std::end(duration_units), [&](const DurationUnit& u) { return duration % u.length == 0; });
+  const auto unit = std::find_if(std::begin(duration_units), std::end(duration_units),
+                                 [&](const DurationUnit& u) { return duration % u.length == 0; });
   return fmt::format("{}{}", duration / unit->length, unit->text);
 }
 
@@ -391,18 +414,21 @@ std::string format_instant(Instant instant) {
   // RFC 3339 ends at year 9999; beyond it ISO 8601 wants a sign.
   std::string out = t.year >= 0 && t.year <= 9999 ? fmt::format("{:04}", t.year) : fmt::format("{:+05}", t.year);
   out += fmt::format("-{:02}-{:02}T{:02}:{:02}:{:02}", t.month, t.day, t.hour, t.minute, t.second);
-  if (t.microsecond % 1000 != 0) out += fmt::format(".{:06}", t.microsecond);
-  else if (t.microsecond != 0) out += fmt::format(".{:03}", t.microsecond / 1000);
+  if (t.microsecond % 1000 != 0)
+    out += fmt::format(".{:06}", t.microsecond);
+  else if (t.microsecond != 0)
+    out += fmt::format(".{:03}", t.microsecond / 1000);
   return out + "Z";
 }
 
 std::optional<Instant> parse_instant(std::string_view text, const TimeZone* zone, bool floor) {
   Scanner scanner(text);
   int year = 0, month = 0, date = 0, hours = 0, minutes = 0, seconds = 0;
-  const bool read = scanner.take_number(4, 0, 9999, year) && scanner.take_any("-") && scanner.take_number(2, 1, 12, month) &&
-                    scanner.take_any("-") && scanner.take_number(2, 1, days_in_month(year, month), date) && scanner.take_any("Tt ") &&
-                    scanner.take_number(2, 0, 23, hours) && scanner.take_any(":") && scanner.take_number(2, 0, 59, minutes) &&
-                    scanner.take_any(":") && scanner.take_number(2, 0, 59, seconds);
+  const bool read =
+      scanner.take_number(4, 0, 9999, year) && scanner.take_any("-") && scanner.take_number(2, 1, 12, month) &&
+      scanner.take_any("-") && scanner.take_number(2, 1, days_in_month(year, month), date) && scanner.take_any("Tt ") &&
+      scanner.take_number(2, 0, 23, hours) && scanner.take_any(":") && scanner.take_number(2, 0, 59, minutes) &&
+      scanner.take_any(":") && scanner.take_number(2, 0, 59, seconds);
   if (!read) return std::nullopt;
 
   std::int64_t micros = 0;
@@ -414,14 +440,16 @@ std::optional<Instant> parse_instant(std::string_view text, const TimeZone* zone
   }
 
   // Years 0 to 9999 are far inside int64, so nothing below overflows.
-  const std::int64_t local = ((days_from_civil(year, month, date) * 24 + hours) * 60 + minutes) * minute + seconds * second + micros;
+  const std::int64_t local =
+      ((days_from_civil(year, month, date) * 24 + hours) * 60 + minutes) * minute + seconds * second + micros;
   if (scanner.done()) return zone ? zone->from_local(local) : std::nullopt;
   if (scanner.take_any("Zz")) return scanner.done() ? std::optional(local) : std::nullopt;
 
   const bool west = scanner.take_any("-");
   if (!west && !scanner.take_any("+")) return std::nullopt;
   int offset_hours = 0, offset_minutes = 0;
-  const bool offset_read = scanner.take_number(2, 0, 23, offset_hours) && scanner.take_any(":") && scanner.take_number(2, 0, 59, offset_minutes);
+  const bool offset_read = scanner.take_number(2, 0, 23, offset_hours) && scanner.take_any(":") &&
+                           scanner.take_number(2, 0, 59, offset_minutes);
   if (!offset_read || !scanner.done()) return std::nullopt;
   const Duration offset = offset_hours * hour + offset_minutes * minute;
   return west ? local + offset : local - offset;

@@ -26,13 +26,13 @@ const World& world() {
   static const World known{
       {"t", {Type::boolean, Cell::of(true)}},
       {"f", {Type::boolean, Cell::of(false)}},
-      {"u", {Type::boolean, Cell::null()}},               // unknown
+      {"u", {Type::boolean, Cell::null()}},  // unknown
       {"x", {Type::float64, Cell::of(2.5)}},
       {"i", {Type::int64, Cell::of(std::int64_t{7})}},
-      {"n", {Type::float64, Cell::null()}},               // a number that is missing
+      {"n", {Type::float64, Cell::null()}},  // a number that is missing
       {"s", {Type::string, Cell::of(std::string_view("grocery"))}},
       {"missing", {Type::string, Cell::null()}},
-      {"as_of", {Type::timestamp, Cell::of(std::int64_t{1'522'540'831'000'000})}},   // 2018-04-01T00:00:31Z, a Sunday
+      {"as_of", {Type::timestamp, Cell::of(std::int64_t{1'522'540'831'000'000})}},  // 2018-04-01T00:00:31Z, a Sunday
       {"request.amount", {Type::decimal, Cell::of(12.25)}},
       {"merchant", {Type::category, Cell::of(std::string_view("fuel"))}},
       {"a", {Type::int64, Cell::of(largest)}},
@@ -44,7 +44,8 @@ const World& world() {
   return known;
 }
 
-ExpressionResult<Expression> bound(std::string_view text, const World& names = world(), const TimeZone& zone = TimeZone::utc()) {
+ExpressionResult<Expression> bound(std::string_view text, const World& names = world(),
+                                   const TimeZone& zone = TimeZone::utc()) {
   auto parsed = Expression::parse(text);
   if (!parsed.value) return parsed;
   return parsed.value->bind(
@@ -65,14 +66,17 @@ Evaluated run(const Expression& expression, const World& names = world()) {
 std::string shown(std::string_view text, const World& names = world(), const TimeZone& zone = TimeZone::utc()) {
   const auto expression = bound(text, names, zone);
   if (!expression.value) return "refused: " + expression.failure.message;
-  static std::vector<Expression> alive;   // text results borrow from the expression
+  static std::vector<Expression> alive;  // text results borrow from the expression
   alive.push_back(*expression.value);
   const Evaluated e = run(alive.back(), names);
   const auto type = alive.back().type();
-  if (e.value.is_null()) return e.cause == Cause::error ? "error" : e.cause == Cause::null ? "null" : "null with a strange cause";
+  if (e.value.is_null())
+    return e.cause == Cause::error ? "error" : e.cause == Cause::null ? "null" : "null with a strange cause";
   std::string out;
-  if (type == Type::boolean) out = e.value.integer ? "true" : "false";
-  else if (type == Type::string) out = "'" + std::string(e.value.text) + "'";
+  if (type == Type::boolean)
+    out = e.value.integer ? "true" : "false";
+  else if (type == Type::string)
+    out = "'" + std::string(e.value.text) + "'";
   else if (type == Type::float64) {
     REQUIRE(e.value.kind == Cell::Kind::real);
     char digits[40];
@@ -165,10 +169,14 @@ TEST_CASE("remainder has the sign of the dividend", "[expression]") {
 TEST_CASE("and, or and not follow the truth tables of SQL", "[expression]") {
   const std::string names = "tfu";
   const auto word = [](char c) { return c == 't' ? "true" : c == 'f' ? "false" : "null"; };
-  const std::map<std::string, std::string> conjunction{{"tt", "t"}, {"tf", "f"}, {"tu", "u"}, {"ft", "f"}, {"ff", "f"}, {"fu", "f"}, {"ut", "u"}, {"uf", "f"}, {"uu", "u"}};
-  const std::map<std::string, std::string> disjunction{{"tt", "t"}, {"tf", "t"}, {"tu", "t"}, {"ft", "t"}, {"ff", "f"}, {"fu", "u"}, {"ut", "t"}, {"uf", "u"}, {"uu", "u"}};
-  for (const auto& [pair, expected] : conjunction) CHECK(shown(std::string{pair[0]} + " and " + pair[1]) == word(expected[0]));
-  for (const auto& [pair, expected] : disjunction) CHECK(shown(std::string{pair[0]} + " or " + pair[1]) == word(expected[0]));
+  const std::map<std::string, std::string> conjunction{{"tt", "t"}, {"tf", "f"}, {"tu", "u"}, {"ft", "f"}, {"ff", "f"},
+                                                       {"fu", "f"}, {"ut", "u"}, {"uf", "f"}, {"uu", "u"}};
+  const std::map<std::string, std::string> disjunction{{"tt", "t"}, {"tf", "t"}, {"tu", "t"}, {"ft", "t"}, {"ff", "f"},
+                                                       {"fu", "u"}, {"ut", "t"}, {"uf", "u"}, {"uu", "u"}};
+  for (const auto& [pair, expected] : conjunction)
+    CHECK(shown(std::string{pair[0]} + " and " + pair[1]) == word(expected[0]));
+  for (const auto& [pair, expected] : disjunction)
+    CHECK(shown(std::string{pair[0]} + " or " + pair[1]) == word(expected[0]));
   CHECK(shown("not t") == "false");
   CHECK(shown("not f") == "true");
   CHECK(shown("not u") == "null");
@@ -242,7 +250,7 @@ TEST_CASE("an error is null with a cause, and the cause outlives a plain null", 
   CHECK(shown("n + 1") == "null");
   CHECK(shown("n + 1 / 0") == "error");
   CHECK(shown("1 / 0 + n") == "error");
-  CHECK(shown("n / 0") == "null");                 // the quotient was never taken
+  CHECK(shown("n / 0") == "null");  // the quotient was never taken
   CHECK(shown("min(1, n, 1 / 0)") == "error");
   CHECK(shown("u and 1 / 0 > 1") == "error");
 }
@@ -298,17 +306,17 @@ TEST_CASE("whole numbers are exact beyond 2^53", "[expression]") {
   CHECK(shown("9007199254740993 = 9007199254740992.0") == "false");
   CHECK(shown("9007199254740993 > 9007199254740992.0") == "true");
   CHECK(shown("9007199254740993 - 9007199254740992.0") == "1");
-  CHECK(shown("a - 1 = 9223372036854775808.0") == "true");             // float64: one rounding, of 2^63 - 2
+  CHECK(shown("a - 1 = 9223372036854775808.0") == "true");  // float64: one rounding, of 2^63 - 2
   CHECK(shown("a = 9223372036854775807") == "true");
   CHECK(shown("a = 9223372036854775808.0") == "false");
-  CHECK(shown("a < 9223372036854775808") == "true");                   // a literal too large for int64 is float64
+  CHECK(shown("a < 9223372036854775808") == "true");  // a literal too large for int64 is float64
   CHECK(shown("b = -9223372036854775808") == "true");
   CHECK(type_of("-9223372036854775808") == Type::int64);
   CHECK(type_of("9223372036854775808") == Type::float64);
   CHECK(shown("a + b") == "-1");
   CHECK(shown("a * 0 + b * 0") == "0");
   CHECK(shown("a / a") == "1");
-  CHECK(shown("min(a, 1e300) = a") == "false");                        // min met a float64 and was rounded to 2^63
+  CHECK(shown("min(a, 1e300) = a") == "false");  // min met a float64 and was rounded to 2^63
   CHECK(shown("min(a, 9) = 9") == "true");
   CHECK(shown("floor(a) = a") == "true");
   CHECK(shown("b < -9223372036854775809.0") == "false");
@@ -332,7 +340,8 @@ TEST_CASE("NaN and infinity are errors of the value, -0.0 is 0.0", "[expression]
   CHECK(shown("inf") == "error");
   CHECK(shown("nan = nan") == "error");
   CHECK(shown("coalesce(nan, 1)") == "1");
-  for (const char* text : {"minus_zero", "-0.0", "-(0.0)", "0 * -1.0", "round(-0.4)", "ceil(-0.5)", "-5 % 5.0", "sin(-0.0)", "abs(minus_zero)"}) {
+  for (const char* text : {"minus_zero", "-0.0", "-(0.0)", "0 * -1.0", "round(-0.4)", "ceil(-0.5)", "-5 % 5.0",
+                           "sin(-0.0)", "abs(minus_zero)"}) {
     const Evaluated e = run(bound(text).value.value());
     INFO(text);
     CHECK(e.value.real == 0.0);
@@ -341,8 +350,19 @@ TEST_CASE("NaN and infinity are errors of the value, -0.0 is 0.0", "[expression]
 }
 
 TEST_CASE("round goes to the even neighbour from the middle", "[expression]") {
-  const std::vector<std::pair<std::string, std::string>> cases{{"0.5", "0"}, {"1.5", "2"}, {"2.5", "2"}, {"-0.5", "0"}, {"-1.5", "-2"}, {"-2.5", "-2"}, {"2.4", "2"}, {"2.6", "3"}, {"-2.6", "-3"},
-                                                                 {"0.49999999999999994", "0"}, {"4503599627370495.5", "4503599627370496"}, {"4503599627370497.0", "4503599627370497"}, {"1e300", "1.0000000000000001e+300"}};
+  const std::vector<std::pair<std::string, std::string>> cases{{"0.5", "0"},
+                                                               {"1.5", "2"},
+                                                               {"2.5", "2"},
+                                                               {"-0.5", "0"},
+                                                               {"-1.5", "-2"},
+                                                               {"-2.5", "-2"},
+                                                               {"2.4", "2"},
+                                                               {"2.6", "3"},
+                                                               {"-2.6", "-3"},
+                                                               {"0.49999999999999994", "0"},
+                                                               {"4503599627370495.5", "4503599627370496"},
+                                                               {"4503599627370497.0", "4503599627370497"},
+                                                               {"1e300", "1.0000000000000001e+300"}};
   for (const auto& [argument, expected] : cases) CHECK(shown("round(" + argument + ")") == expected);
   CHECK(shown("floor(-2.5)") == "-3");
   CHECK(shown("ceil(-2.5)") == "-2");
@@ -443,7 +463,8 @@ TEST_CASE("exact results are exact", "[pinned]") {
 TEST_CASE("a square on the midpoint of two doubles goes to the even one", "[pinned]") {
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) {
-    const auto m = static_cast<double>((std::uint64_t{1} << 26 | random() % (std::uint64_t{1} << 26)) | 1);   // 27 bits: squares have 53 or 54
+    const auto m = static_cast<double>((std::uint64_t{1} << 26 | random() % (std::uint64_t{1} << 26)) |
+                                       1);  // 27 bits: squares have 53 or 54
     if (pinned::pow(m, 2.0) != m * m) FAIL(m);
     if (pinned::pow(m * m, 0.5) != std::sqrt(m * m)) FAIL(m);
   }
@@ -466,7 +487,7 @@ TEST_CASE("outside its domain or range a pinned function is NaN", "[pinned]") {
   CHECK(std::isnan(pinned::pow(-2.0, 0.5)));
   CHECK(std::isnan(pinned::pow(2.0, 1024.0)));
   CHECK(pinned::pow(2.0, -1076.0) == 0.0);
-  CHECK(pinned::pow(2.0, -1075.0) == 0.0);                              // the midpoint below the smallest number: to even
+  CHECK(pinned::pow(2.0, -1075.0) == 0.0);  // the midpoint below the smallest number: to even
   CHECK_FALSE(std::signbit(pinned::pow(-2.0, -1077.0)));
 }
 
@@ -512,7 +533,8 @@ TEST_CASE("types are checked before anything runs", "[expression]") {
   CHECK(failure("x and t").message == "expected a condition, found a number `x`");
   CHECK(failure("not x").offset == 4);
   CHECK(failure("case when x then 1 end").offset == 10);
-  CHECK(failure("case when t then 1 else 'a' end").message == "expected a number like the values before it, found a string `'a'`");
+  CHECK(failure("case when t then 1 else 'a' end").message ==
+        "expected a number like the values before it, found a string `'a'`");
   CHECK(failure("coalesce(s, 1)").offset == 12);
   CHECK(failure("s = 1").message == "a string `s` is compared with a number `1`");
   CHECK(failure("as_of > 1").offset == 8);
@@ -608,19 +630,34 @@ namespace {
 // A random tree's text with more parentheses than needed.
 std::string random_text(std::mt19937_64& random, int depth) {
   const auto sub = [&] { return random_text(random, depth - 1); };
-  const auto pick = [&](std::initializer_list<const char*> words) { return std::string(words.begin()[random() % words.size()]); };
-  if (depth == 0) return pick({"x", "i", "7", "-7", "2.5", "-0.25", "1e300", "n", "null", "t", "u", "s", "'a''b'", "true", "request.amount", "as_of", "with_fallback(x)"});
+  const auto pick = [&](std::initializer_list<const char*> words) {
+    return std::string(words.begin()[random() % words.size()]);
+  };
+  if (depth == 0)
+    return pick({"x", "i", "7", "-7", "2.5", "-0.25", "1e300", "n", "null", "t", "u", "s", "'a''b'", "true",
+                 "request.amount", "as_of", "with_fallback(x)"});
   switch (random() % 10) {
-    case 0: return "not (" + sub() + ")";
-    case 1: return "-(" + sub() + ")";
-    case 2: return "(" + sub() + ") is null";
-    case 3: return "(" + sub() + ") in ((" + sub() + "), " + sub() + ")";
-    case 4: return "(" + sub() + ") between (" + sub() + ") and (" + sub() + ")";
-    case 5: return "case when " + sub() + " then " + sub() + " else " + sub() + " end";
-    case 6: return pick({"coalesce", "min", "max"}) + "(" + sub() + ", " + sub() + ")";
-    case 7: return pick({"clip", "zscore"}) + "(" + sub() + ", " + sub() + ", " + sub() + ")";
-    case 8: return pick({"sqrt", "abs", "exp", "round", "hour"}) + "(" + sub() + ")";
-    default: return "(" + sub() + ")" + pick({"+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", " and ", " or "}) + "(" + sub() + ")";
+    case 0:
+      return "not (" + sub() + ")";
+    case 1:
+      return "-(" + sub() + ")";
+    case 2:
+      return "(" + sub() + ") is null";
+    case 3:
+      return "(" + sub() + ") in ((" + sub() + "), " + sub() + ")";
+    case 4:
+      return "(" + sub() + ") between (" + sub() + ") and (" + sub() + ")";
+    case 5:
+      return "case when " + sub() + " then " + sub() + " else " + sub() + " end";
+    case 6:
+      return pick({"coalesce", "min", "max"}) + "(" + sub() + ", " + sub() + ")";
+    case 7:
+      return pick({"clip", "zscore"}) + "(" + sub() + ", " + sub() + ", " + sub() + ")";
+    case 8:
+      return pick({"sqrt", "abs", "exp", "round", "hour"}) + "(" + sub() + ")";
+    default:
+      return "(" + sub() + ")" + pick({"+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", " and ", " or "}) +
+             "(" + sub() + ")";
   }
 }
 
@@ -654,7 +691,7 @@ TEST_CASE("length, parts and depth are bounded on both sides", "[expression]") {
   CHECK(bound(std::string(9'999, ' ') + "1").value);
   CHECK(failure(std::string(10'000, ' ') + "1").message == "the expression has 10001 bytes, at most 10000 are allowed");
 
-  CHECK(bound("coalesce(" + repeated("1,", 998) + "1)").value.has_value());            // 999 literals and the call
+  CHECK(bound("coalesce(" + repeated("1,", 998) + "1)").value.has_value());  // 999 literals and the call
   CHECK(failure("coalesce(" + repeated("1,", 999) + "1)").message == "the expression has more than 1000 parts");
 
   CHECK(bound(repeated("-", 99) + "x").value.has_value());
@@ -666,7 +703,8 @@ TEST_CASE("length, parts and depth are bounded on both sides", "[expression]") {
 }
 
 TEST_CASE("the deepest tree there is can be written, read and evaluated", "[expression]") {
-  for (const auto& [open, close] : std::vector<std::pair<std::string, std::string>>{{"1 - (", ")"}, {"-(1 - (", "))"}, {"abs(", ")"}, {"case when t then ", " end"}, {"not (f = (", "))"}}) {
+  for (const auto& [open, close] : std::vector<std::pair<std::string, std::string>>{
+           {"1 - (", ")"}, {"-(1 - (", "))"}, {"abs(", ")"}, {"case when t then ", " end"}, {"not (f = (", "))"}}) {
     std::string text = open.starts_with("not") ? "t" : "x";
     for (int depth = 0;; ++depth) {
       const std::string deeper = open + text + close;
@@ -683,8 +721,11 @@ TEST_CASE("the deepest tree there is can be written, read and evaluated", "[expr
 }
 
 TEST_CASE("hostile texts are refused, never a crash", "[expression]") {
-  for (const std::string& part : {std::string("("), std::string("-"), std::string("not "), std::string("case when "), std::string("abs("), std::string("x in ("), std::string("1 + ("), std::string("x between "), std::string("'"),
-                                  std::string("\""), std::string("x."), std::string("\0", 1), std::string("\xff"), std::string("1e"), std::string("9"), std::string("coalesce(x,"), std::string("x is not ")}) {
+  for (const std::string& part :
+       {std::string("("), std::string("-"), std::string("not "), std::string("case when "), std::string("abs("),
+        std::string("x in ("), std::string("1 + ("), std::string("x between "), std::string("'"), std::string("\""),
+        std::string("x."), std::string("\0", 1), std::string("\xff"), std::string("1e"), std::string("9"),
+        std::string("coalesce(x,"), std::string("x is not ")}) {
     for (const int times : {1, 2, 3, 50, 99, 100, 101, 250, 251, 1000, 9000}) {
       const auto parsed = Expression::parse(repeated(part, times));
       if (parsed.value) CHECK(parsed.value->canonical().size() < 30'000);
@@ -696,14 +737,19 @@ TEST_CASE("random tokens and random bytes are refused, never a crash", "[express
   const unsigned seed = 20'260;
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
-  const std::vector<std::string> words{"x", "1", "2.5", "'a'", "(", ")", ",", "+", "-", "*", "/", "%", "=", "<", ">=", "and", "or", "not", "is", "null", "in", "between", "case", "when", "then", "else",
-                                       "end", "abs", "min", "clip", "as_of", "t", "with_fallback", "true", ".", "!", "\"", "hour"};
+  const std::vector<std::string> words{
+      "x",    "1",    "2.5",  "'a'",  "(",   ")",   ",",   "+",    "-",     "*",  "/",
+      "%",    "=",    "<",    ">=",   "and", "or",  "not", "is",   "null",  "in", "between",
+      "case", "when", "then", "else", "end", "abs", "min", "clip", "as_of", "t",  "with_fallback",
+      "true", ".",    "!",    "\"",   "hour"};
   int parsed = 0;
   for (int i = 0; i < 100'000; ++i) {
     std::string text;
-    for (std::uint64_t left = random() % 12; left > 0; --left) text += words[random() % words.size()] + (random() % 4 ? " " : "");
+    for (std::uint64_t left = random() % 12; left > 0; --left)
+      text += words[random() % words.size()] + (random() % 4 ? " " : "");
     if (random() % 4 == 0)
-      for (char& c : text) if (random() % 8 == 0) c = static_cast<char>(random());
+      for (char& c : text)
+        if (random() % 8 == 0) c = static_cast<char>(random());
     const auto expression = Expression::parse(text);
     if (!expression.value) {
       REQUIRE(expression.failure.offset >= 0);
@@ -1103,7 +1149,8 @@ const std::vector<ArithmeticRow> arithmetic_rows{
     {Cell::of(0x1.0p+53), "+", Cell::of(std::int64_t{12345678901234567}), 0x1.2f715175ad2e2p+54},
     {Cell::of(std::int64_t{3}), "/", Cell::of(std::int64_t{9007199254740991}), 0x1.8000000000001p-52},
     {Cell::of(std::int64_t{3}), "-", Cell::of(0x1.6345785d8a000p+56), -0x1.6345785d8a000p+56},
-    {Cell::of(std::int64_t{12345678901234567}), "*", Cell::of(std::int64_t{9223372036854775806}), 0x1.5ee2a2eb5a5c3p+116},
+    {Cell::of(std::int64_t{12345678901234567}), "*", Cell::of(std::int64_t{9223372036854775806}),
+     0x1.5ee2a2eb5a5c3p+116},
     {Cell::of(0x1.7e43c8800759cp+996), "+", Cell::of(std::int64_t{9007199254740993}), 0x1.7e43c8800759cp+996},
     {Cell::of(std::int64_t{9007199254740993}), "/", Cell::of(std::int64_t{12345678901234567}), 0x1.758bec11492f9p-1},
     {Cell::of(0x1.999999999999ap-4), "-", Cell::of(std::int64_t{9223372036854775807}), -0x1.0p+63},
@@ -1117,7 +1164,8 @@ const std::vector<ArithmeticRow> arithmetic_rows{
     {Cell::of(std::int64_t{1}), "%", Cell::of(-0x1.56e1fc2f8f359p-997), 0x1.33550b9c24a66p-997},
     {Cell::of(std::int64_t{9223372036854775806}), "*", Cell::of(std::int64_t{1}), 0x1.0p+63},
     {Cell::of(0x1.0p-1), "-", Cell::of(std::int64_t{12345678901234567}), -0x1.5ee2a2eb5a5c3p+53},
-    {Cell::of(std::int64_t{4611686018427387905}), "%", Cell::of(std::int64_t{-9007199254740993}), 0x1.ffffffffffe02p+52},
+    {Cell::of(std::int64_t{4611686018427387905}), "%", Cell::of(std::int64_t{-9007199254740993}),
+     0x1.ffffffffffe02p+52},
     {Cell::of(0x0.0000000000001p-1022), "%", Cell::of(std::int64_t{3}), 0x0.0000000000001p-1022},
     {Cell::of(std::int64_t{1}), "+", Cell::of(std::int64_t{3}), 0x1.0p+2},
     {Cell::of(std::int64_t{4611686018427387905}), "%", Cell::of(0x1.6345785d8a000p+56), 0x1.4c22f989a0000p+53},
@@ -1125,7 +1173,8 @@ const std::vector<ArithmeticRow> arithmetic_rows{
     {Cell::of(std::int64_t{9007199254740993}), "*", Cell::of(0x1.6345785d8a000p+56), 0x1.6345785d8a001p+109},
     {Cell::of(std::int64_t{1}), "/", Cell::of(std::int64_t{3}), 0x1.5555555555555p-2},
     {Cell::of(std::int64_t{9007199254740993}), "-", Cell::of(0x1.0p-1), 0x1.0p+53},
-    {Cell::of(std::int64_t{-9007199254740993}), "-", Cell::of(std::int64_t{4611686018427387905}), -0x1.0080000000000p+62},
+    {Cell::of(std::int64_t{-9007199254740993}), "-", Cell::of(std::int64_t{4611686018427387905}),
+     -0x1.0080000000000p+62},
     {Cell::of(0x1.999999999999ap-4), "*", Cell::of(std::int64_t{9007199254740993}), 0x1.999999999999bp+49},
     {Cell::of(std::int64_t{9007199254740993}), "-", Cell::of(std::int64_t{1}), 0x1.0p+53},
     {Cell::of(std::int64_t{9223372036854775806}), "/", Cell::of(0x1.8000000000000p+1), 0x1.5555555555555p+61},
@@ -1133,13 +1182,15 @@ const std::vector<ArithmeticRow> arithmetic_rows{
     {Cell::of(std::int64_t{12345678901234567}), "-", Cell::of(-0x1.6345785d8a000p+56), 0x1.8f21ccbaf54b8p+56},
     {Cell::of(std::int64_t{9007199254740993}), "/", Cell::of(std::int64_t{-7}), -0x1.2492492492493p+50},
     {Cell::of(smallest), "*", Cell::of(0x1.999999999999ap-4), -0x1.999999999999ap+59},
-    {Cell::of(std::int64_t{9223372036854775806}), "-", Cell::of(std::int64_t{-9007199254740993}), 0x1.0040000000000p+63},
+    {Cell::of(std::int64_t{9223372036854775806}), "-", Cell::of(std::int64_t{-9007199254740993}),
+     0x1.0040000000000p+63},
     {Cell::of(0x0.0000000000001p-1022), "%", Cell::of(std::int64_t{3}), 0x0.0000000000001p-1022},
     {Cell::of(std::int64_t{-7}), "-", Cell::of(std::int64_t{-7}), 0x0.0p+0},
     {Cell::of(std::int64_t{9223372036854775806}), "+", Cell::of(0x1.7e43c8800759cp+996), 0x1.7e43c8800759cp+996},
     {Cell::of(std::int64_t{1}), "*", Cell::of(std::int64_t{3}), 0x1.8000000000000p+1},
     {Cell::of(std::int64_t{-7}), "/", Cell::of(0x1.8000000000000p+0), -0x1.2aaaaaaaaaaabp+2},
-    {Cell::of(std::int64_t{12345678901234567}), "-", Cell::of(std::int64_t{9223372036854775807}), -0x1.ff508eae8a52dp+62},
+    {Cell::of(std::int64_t{12345678901234567}), "-", Cell::of(std::int64_t{9223372036854775807}),
+     -0x1.ff508eae8a52dp+62},
     {Cell::of(0x1.6345785d8a000p+56), "+", Cell::of(std::int64_t{9007199254740991}), 0x1.8345785d8a000p+56},
     {Cell::of(std::int64_t{3}), "+", Cell::of(std::int64_t{9007199254740993}), 0x1.0000000000002p+53},
     {Cell::of(std::int64_t{9223372036854775806}), "/", Cell::of(0x1.7e43c8800759cp+996), 0x1.56e1fc2f8f359p-934},
@@ -1147,9 +1198,11 @@ const std::vector<ArithmeticRow> arithmetic_rows{
     {Cell::of(0x1.8000000000000p+1), "*", Cell::of(std::int64_t{4611686018427387905}), 0x1.8000000000000p+63},
     {Cell::of(std::int64_t{1}), "-", Cell::of(std::int64_t{4611686018427387905}), -0x1.0p+62},
     {Cell::of(0x1.7e43c8800759cp+996), "-", Cell::of(std::int64_t{1}), 0x1.7e43c8800759cp+996},
-    {Cell::of(std::int64_t{12345678901234567}), "%", Cell::of(std::int64_t{9223372036854775806}), 0x1.5ee2a2eb5a5c4p+53},
+    {Cell::of(std::int64_t{12345678901234567}), "%", Cell::of(std::int64_t{9223372036854775806}),
+     0x1.5ee2a2eb5a5c4p+53},
     {Cell::of(0x1.7e43c8800759cp+996), "%", Cell::of(std::int64_t{9007199254740993}), 0x1.325f90f22001ep+52},
-    {Cell::of(std::int64_t{4611686018427387905}), "+", Cell::of(std::int64_t{9223372036854775807}), 0x1.8000000000000p+63},
+    {Cell::of(std::int64_t{4611686018427387905}), "+", Cell::of(std::int64_t{9223372036854775807}),
+     0x1.8000000000000p+63},
     {Cell::of(-0x1.56e1fc2f8f359p-997), "%", Cell::of(std::int64_t{9007199254740993}), -0x1.56e1fc2f8f359p-997},
     {Cell::of(std::int64_t{9223372036854775807}), "+", Cell::of(std::int64_t{9223372036854775806}), 0x1.0p+64},
 };

@@ -44,8 +44,8 @@ TEST_CASE("a fraction of a duration must be whole microseconds", "[time]") {
   CHECK(parse_duration("1.5h") == 90 * minute);
   CHECK(parse_duration("0.000001s") == 1);
   CHECK(parse_duration("0.0000010000000000000000000000s") == 1);
-  CHECK(parse_duration("0.0001220703125d") == 10'546'875);           // 2^-13 d: the longest fraction there is
-  CHECK_FALSE(parse_duration("0.00006103515625d"));                    // 2^-14 d
+  CHECK(parse_duration("0.0001220703125d") == 10'546'875);  // 2^-13 d: the longest fraction there is
+  CHECK_FALSE(parse_duration("0.00006103515625d"));         // 2^-14 d
   CHECK_FALSE(parse_duration("0.0000001s"));
   CHECK_FALSE(parse_duration("1.5us"));
   CHECK_FALSE(parse_duration("0.33333333333h"));
@@ -53,8 +53,30 @@ TEST_CASE("a fraction of a duration must be whole microseconds", "[time]") {
 }
 
 TEST_CASE("what is not a duration is refused", "[time]") {
-  for (const char* text : {"", "d", "7", "7 fortnights", "7x", "-30d", "+30d", "1e3s", "inf", "nan", "1.h", ".5h", "1..5h", "1,5h", " 7d", "7d ", "7 d", "7D", "7dd",
-                           "7d3h", "0x7d", "\xff" "d", "7\xc2\xb5s"}) {
+  for (const char* text : {"",
+                           "d",
+                           "7",
+                           "7 fortnights",
+                           "7x",
+                           "-30d",
+                           "+30d",
+                           "1e3s",
+                           "inf",
+                           "nan",
+                           "1.h",
+                           ".5h",
+                           "1..5h",
+                           "1,5h",
+                           " 7d",
+                           "7d ",
+                           "7 d",
+                           "7D",
+                           "7dd",
+                           "7d3h",
+                           "0x7d",
+                           "\xff"
+                           "d",
+                           "7\xc2\xb5s"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_duration(text));
   }
@@ -81,7 +103,8 @@ TEST_CASE("a duration is written with the largest unit that divides it", "[time]
   CHECK(format_duration(-2 * hour) == "-2h");
   CHECK(format_duration(largest) == "9223372036854775807us");
   CHECK(format_duration(smallest) == "-9223372036854775808us");
-  for (const Duration d : {Duration{1}, 999 * millisecond, 30 * day, 36 * hour, largest}) CHECK(parse_duration(format_duration(d)) == d);
+  for (const Duration d : {Duration{1}, 999 * millisecond, 30 * day, 36 * hour, largest})
+    CHECK(parse_duration(format_duration(d)) == d);
 }
 
 TEST_CASE("converting a count of units is exact or nothing", "[time]") {
@@ -140,19 +163,48 @@ TEST_CASE("a fraction of a second may have any length, but not say more than mic
 TEST_CASE("dates that no calendar has are refused", "[time]") {
   CHECK(utc("2024-02-29T00:00:00Z"));
   CHECK(utc("2000-02-29T00:00:00Z"));
-  for (const char* text : {"2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2024-02-30T00:00:00Z", "2024-04-31T00:00:00Z", "2024-00-01T00:00:00Z", "2024-13-01T00:00:00Z",
-                           "2024-01-00T00:00:00Z", "2024-01-32T00:00:00Z"}) {
+  for (const char* text :
+       {"2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2024-02-30T00:00:00Z", "2024-04-31T00:00:00Z",
+        "2024-00-01T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-00T00:00:00Z", "2024-01-32T00:00:00Z"}) {
     CAPTURE(text);
     CHECK_FALSE(utc(text));
   }
 }
 
 TEST_CASE("what is not RFC 3339 is refused, leap seconds included", "[time]") {
-  for (const char* text : {"", "2024", "2024-01-01", "2024-01-01T00:00Z", "2024-01-01T00:00:60Z", "2016-12-31T23:59:60Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "24-01-01T00:00:00Z",
-                           "12024-01-01T00:00:00Z", "-2024-01-01T00:00:00Z", "2024-1-01T00:00:00Z", "2024-01-01T0:00:00Z", "20240101T000000Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00ZZ",
-                           "2024-01-01T00:00:00Z ", " 2024-01-01T00:00:00Z", "2024-01-01T00:00:00 Z", "2024-01-01T00:00:00+0100", "2024-01-01T00:00:00+01", "2024-01-01T00:00:00+24:00",
-                           "2024-01-01T00:00:00+01:60", "2024-01-01T00:00:00+1:00", "2024-01-01T00:00:00,5Z", "2024-01-01_00:00:00Z", "2024/01/01T00:00:00Z", "NaT", "now", "2024-01-01T00:00:00UTC",
-                           "2024-01-01T00:00:+1Z", "2024-01-01T00:00:00\xe2\x88\x92" "01:00"}) {
+  for (const char* text : {"",
+                           "2024",
+                           "2024-01-01",
+                           "2024-01-01T00:00Z",
+                           "2024-01-01T00:00:60Z",
+                           "2016-12-31T23:59:60Z",
+                           "2024-01-01T24:00:00Z",
+                           "2024-01-01T00:60:00Z",
+                           "24-01-01T00:00:00Z",
+                           "12024-01-01T00:00:00Z",
+                           "-2024-01-01T00:00:00Z",
+                           "2024-1-01T00:00:00Z",
+                           "2024-01-01T0:00:00Z",
+                           "20240101T000000Z",
+                           "2024-01-01T00:00:00",
+                           "2024-01-01T00:00:00ZZ",
+                           "2024-01-01T00:00:00Z ",
+                           " 2024-01-01T00:00:00Z",
+                           "2024-01-01T00:00:00 Z",
+                           "2024-01-01T00:00:00+0100",
+                           "2024-01-01T00:00:00+01",
+                           "2024-01-01T00:00:00+24:00",
+                           "2024-01-01T00:00:00+01:60",
+                           "2024-01-01T00:00:00+1:00",
+                           "2024-01-01T00:00:00,5Z",
+                           "2024-01-01_00:00:00Z",
+                           "2024/01/01T00:00:00Z",
+                           "NaT",
+                           "now",
+                           "2024-01-01T00:00:00UTC",
+                           "2024-01-01T00:00:+1Z",
+                           "2024-01-01T00:00:00\xe2\x88\x92"
+                           "01:00"}) {
     CAPTURE(text);
     CHECK_FALSE(utc(text));
     CHECK_FALSE(utc(text, true));
@@ -165,7 +217,9 @@ TEST_CASE("an instant is written with 0, 3 or 6 digits and reads back", "[time]"
   CHECK(format_instant(500'000) == "1970-01-01T00:00:00.500Z");
   CHECK(format_instant(-1) == "1969-12-31T23:59:59.999999Z");
   CHECK(format_instant(utc("0000-01-01T00:00:00Z").value()) == "0000-01-01T00:00:00Z");
-  for (const Instant t : {Instant{0}, Instant{-1}, earliest_instant, latest_instant, Instant{1'700'000'000'123'456}, Instant{951'782'400'000'000}}) CHECK(utc(format_instant(t)) == t);
+  for (const Instant t : {Instant{0}, Instant{-1}, earliest_instant, latest_instant, Instant{1'700'000'000'123'456},
+                          Instant{951'782'400'000'000}})
+    CHECK(utc(format_instant(t)) == t);
 }
 
 TEST_CASE("the ends of int64 are instants like any other", "[time]") {
@@ -177,7 +231,7 @@ TEST_CASE("the ends of int64 are instants like any other", "[time]") {
     zone(name).from_local(largest);
     zone(name).from_local(smallest);
   }
-  CHECK_FALSE(zone("America/New_York").from_local(largest));   // its instant would be four hours past int64
+  CHECK_FALSE(zone("America/New_York").from_local(largest));  // its instant would be four hours past int64
 }
 
 TEST_CASE("the year window starts with 1971 and ends before 2100", "[time]") {
@@ -186,7 +240,9 @@ TEST_CASE("the year window starts with 1971 and ends before 2100", "[time]") {
 }
 
 TEST_CASE("civil fields agree with the calendar", "[time]") {
-  const auto fields = [](std::string_view text, std::string_view name) { return civil_time(utc(text).value(), zone(name)); };
+  const auto fields = [](std::string_view text, std::string_view name) {
+    return civil_time(utc(text).value(), zone(name));
+  };
   const CivilTime t = fields("2024-02-29T23:30:15.000007Z", "Asia/Kolkata");
   CHECK(t.year == 2024);
   CHECK(t.month == 3);
@@ -209,9 +265,12 @@ TEST_CASE("every day of eight centuries follows the one before", "[time]") {
   CivilTime before = civil_time(utc("1599-12-31T00:00:00Z").value(), TimeZone::utc());
   for (Instant t = utc("1600-01-01T00:00:00Z").value(); before.year < 2400; t += day) {
     const CivilTime now = civil_time(t, TimeZone::utc());
-    const bool next_day = now.day == before.day + 1 && now.month == before.month && now.year == before.year && now.day_of_year == before.day_of_year + 1;
-    const bool next_month = now.day == 1 && before.day >= 28 && now.month == before.month + 1 && now.year == before.year && now.day_of_year == before.day_of_year + 1;
-    const bool next_year = now.day == 1 && now.month == 1 && before.day == 31 && before.month == 12 && now.year == before.year + 1 && now.day_of_year == 1;
+    const bool next_day = now.day == before.day + 1 && now.month == before.month && now.year == before.year &&
+                          now.day_of_year == before.day_of_year + 1;
+    const bool next_month = now.day == 1 && before.day >= 28 && now.month == before.month + 1 &&
+                            now.year == before.year && now.day_of_year == before.day_of_year + 1;
+    const bool next_year = now.day == 1 && now.month == 1 && before.day == 31 && before.month == 12 &&
+                           now.year == before.year + 1 && now.day_of_year == 1;
     if (!((next_day || next_month || next_year) && now.weekday == (before.weekday + 1) % 7)) FAIL(format_instant(t));
     before = now;
   }
@@ -222,7 +281,9 @@ TEST_CASE("zones are found by their exact names, links too", "[time]") {
   CHECK(zone("Asia/Calcutta").name() == "Asia/Calcutta");
   CHECK(zone("Asia/Calcutta").offset_at(0) == zone("Asia/Kolkata").offset_at(0));
   CHECK(TimeZone::utc().name() == "UTC");
-  for (const char* name : {"", "europe/berlin", "Europe/Berlin ", "Europe", "CEST", "Mars/Olympus", "zzz", "../etc/passwd"}) CHECK_FALSE(TimeZone::find(name));
+  for (const char* name :
+       {"", "europe/berlin", "Europe/Berlin ", "Europe", "CEST", "Mars/Olympus", "zzz", "../etc/passwd"})
+    CHECK_FALSE(TimeZone::find(name));
 }
 
 TEST_CASE("the database has a version", "[time]") {
@@ -243,13 +304,13 @@ TEST_CASE("offsets change at the second the rules say", "[time]") {
 }
 
 TEST_CASE("past offsets are the ones in force then", "[time]") {
-  CHECK(zone("Europe/Berlin").offset_at(utc("1850-01-01T00:00:00Z").value()) == 3208);      // local mean time
-  CHECK(offset_minutes("Europe/Berlin", "1945-06-01T00:00:00Z") == 180);                      // double summer time
-  CHECK(offset_minutes("Europe/Berlin", "1975-07-01T00:00:00Z") == 60);                       // no summer time yet
-  CHECK(offset_minutes("Asia/Kolkata", "1944-01-01T00:00:00Z") == 390);                       // war time
-  CHECK(offset_minutes("Pacific/Apia", "2011-12-30T09:59:59Z") == -600);                      // the day before the date line moved
+  CHECK(zone("Europe/Berlin").offset_at(utc("1850-01-01T00:00:00Z").value()) == 3208);  // local mean time
+  CHECK(offset_minutes("Europe/Berlin", "1945-06-01T00:00:00Z") == 180);                // double summer time
+  CHECK(offset_minutes("Europe/Berlin", "1975-07-01T00:00:00Z") == 60);                 // no summer time yet
+  CHECK(offset_minutes("Asia/Kolkata", "1944-01-01T00:00:00Z") == 390);                 // war time
+  CHECK(offset_minutes("Pacific/Apia", "2011-12-30T09:59:59Z") == -600);  // the day before the date line moved
   CHECK(offset_minutes("Pacific/Apia", "2011-12-30T10:00:00Z") == 840);
-  CHECK(offset_minutes("Europe/Dublin", "2024-07-01T00:00:00Z") == 60);                       // winter is its exception
+  CHECK(offset_minutes("Europe/Dublin", "2024-07-01T00:00:00Z") == 60);  // winter is its exception
   CHECK(offset_minutes("Europe/Dublin", "2024-01-01T00:00:00Z") == 0);
 }
 
@@ -270,8 +331,8 @@ TEST_CASE("a local time that does not exist has no instant", "[time]") {
   CHECK(local("2024-03-31T03:00:00", "Europe/Berlin") == utc("2024-03-31T01:00:00Z"));
   CHECK_FALSE(local("2024-10-06T02:15:00", "Australia/Lord_Howe"));
   CHECK(local("2024-10-06T02:30:00", "Australia/Lord_Howe"));
-  CHECK_FALSE(local("2011-12-30T12:00:00", "Pacific/Apia"));      // the whole day was skipped
-  CHECK_FALSE(local("2500-03-28T02:30:00", "Europe/Berlin"));     // by rule, not by table
+  CHECK_FALSE(local("2011-12-30T12:00:00", "Pacific/Apia"));   // the whole day was skipped
+  CHECK_FALSE(local("2500-03-28T02:30:00", "Europe/Berlin"));  // by rule, not by table
 }
 
 TEST_CASE("a local time that happens twice has no instant", "[time]") {
@@ -291,10 +352,12 @@ TEST_CASE("an offset in the text wins over the zone", "[time]") {
 }
 
 TEST_CASE("local and instant are inverse wherever a local time is unique", "[time]") {
-  for (const char* name : {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca", "Europe/Dublin", "America/Nuuk", "Pacific/Chatham"}) {
+  for (const char* name : {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe",
+                           "Africa/Casablanca", "Europe/Dublin", "America/Nuuk", "Pacific/Chatham"}) {
     const TimeZone z = zone(name);
     int unique = 0, twice = 0;
-    for (Instant t = utc("1960-01-01T00:07:00Z").value(); t < utc("2060-01-01T00:00:00Z").value(); t += 11 * hour + 13 * minute) {
+    for (Instant t = utc("1960-01-01T00:07:00Z").value(); t < utc("2060-01-01T00:00:00Z").value();
+         t += 11 * hour + 13 * minute) {
       const auto back = z.from_local(t + z.offset_at(t) * second);
       back ? ++unique : ++twice;
       if (back && *back != t) FAIL(name << " " << format_instant(t));
@@ -307,7 +370,8 @@ TEST_CASE("local and instant are inverse wherever a local time is unique", "[tim
 TEST_CASE("many threads may open one zone at once", "[time]") {
   std::vector<std::thread> threads;
   std::vector<std::int32_t> offsets(8);
-  for (std::size_t i = 0; i < offsets.size(); ++i) threads.emplace_back([&offsets, i] { offsets[i] = TimeZone::find("America/Sao_Paulo")->offset_at(0); });
+  for (std::size_t i = 0; i < offsets.size(); ++i)
+    threads.emplace_back([&offsets, i] { offsets[i] = TimeZone::find("America/Sao_Paulo")->offset_at(0); });
   for (std::thread& thread : threads) thread.join();
   CHECK(offsets == std::vector<std::int32_t>(8, -3 * 3600));
 }

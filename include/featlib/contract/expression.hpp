@@ -44,22 +44,23 @@
 
 namespace featlib {
 
-/// Something an expression reads. A feature that came from its fallback reads as null unless `with_fallback(name)` asks for it;
-/// the two are separate inputs.
+/// Something an expression reads. A feature that came from its fallback reads as null unless `with_fallback(name)` asks
+/// for it; the two are separate inputs.
 struct ExpressionInput {
-  std::string name;            ///< as written: "amount", "request.amount", "avg_amount_30d", "as_of"
+  std::string name;  ///< as written: "amount", "request.amount", "avg_amount_30d", "as_of"
   bool with_fallback = false;
-  int offset = 0;              ///< 0-based position in the text of the first mention
+  int offset = 0;  ///< 0-based position in the text of the first mention
 };
 
-/// What a name turned out to be. Decimals are given to evaluate() as float64 in their unit, so their type here is float64.
+/// What a name turned out to be. Decimals are given to evaluate() as float64 in their unit, so their type here is
+/// float64.
 struct Variable {
   Type type;
 };
 
 /// Why an expression was refused: `offset` is the 0-based position in its text.
 struct ExpressionFailure {
-  ErrorCode code;              ///< bad_expression, unknown_name
+  ErrorCode code;  ///< bad_expression, unknown_name
   int offset = 0;
   std::string message;
   std::string help;
@@ -67,8 +68,8 @@ struct ExpressionFailure {
 
 /// A value, why it is null if it is, and whether a clip() changed it.
 struct Evaluated {
-  Cell value;                  ///< integer for bool/int64/timestamp, real for float64, text for string
-  Cause cause = Cause::ok;     ///< ok, null, error, clipped
+  Cell value;               ///< integer for bool/int64/timestamp, real for float64, text for string
+  Cause cause = Cause::ok;  ///< ok, null, error, clipped
 };
 
 template <class T>
@@ -86,7 +87,8 @@ class Expression {
   const std::vector<ExpressionInput>& inputs() const;
 
   /// Types the tree; `resolve` returns nothing for an unknown name. `zone` is the tz of calendar parts.
-  ExpressionResult<Expression> bind(const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve, const TimeZone& zone) const;
+  ExpressionResult<Expression> bind(const std::function<std::optional<Variable>(const ExpressionInput&)>& resolve,
+                                    const TimeZone& zone) const;
 
   /// boolean, int64, float64, string or timestamp. Only after bind().
   Type type() const;
@@ -97,13 +99,14 @@ class Expression {
   /// A canonical spelling: equal for texts that parse to the same tree (whitespace, `=`/`==`, redundant parentheses).
   std::string canonical() const;
 
-  struct Tree;                 // defined in src/expression.cpp
+  struct Tree;  // defined in src/expression.cpp
 
  private:
   std::shared_ptr<const Tree> tree_;
 };
 
-/// Correctly rounded elementary functions, never libm's (argument outside the domain, or a result that is not finite: NaN).
+/// Correctly rounded elementary functions, never libm's (argument outside the domain, or a result that is not finite:
+/// NaN).
 namespace pinned {
 double exp(double x);
 double log(double x);

@@ -32,7 +32,8 @@ enum class TimeUnit : std::uint8_t { second, millisecond, microsecond, nanosecon
 std::optional<TimeUnit> parse_time_unit(std::string_view text);
 std::string_view to_string(TimeUnit unit);
 
-/// Exact conversion of a count of `unit` to microseconds: null when it overflows, or when nanoseconds do not divide and `floor` is false.
+/// Exact conversion of a count of `unit` to microseconds: null when it overflows, or when nanoseconds do not divide and
+/// `floor` is false.
 std::optional<Instant> to_instant(std::int64_t count, TimeUnit unit, bool floor);
 
 /// "90us", "250ms", "30s", "15m", "24h", "30d", also fractions that are whole microseconds ("1.5h"); never negative.
@@ -44,7 +45,8 @@ std::string format_duration(Duration duration);
 /// 2018-04-01T00:00:31Z, with as many fraction digits as needed (0, 3 or 6).
 std::string format_instant(Instant instant);
 
-/// Names a time zone of the database compiled into the library ("UTC", "Europe/Berlin"). Spelled exactly; a copy is a pointer.
+/// Names a time zone of the database compiled into the library ("UTC", "Europe/Berlin"). Spelled exactly; a copy is a
+/// pointer.
 class TimeZone {
  public:
   static std::optional<TimeZone> find(std::string_view name);
@@ -59,7 +61,7 @@ class TimeZone {
   std::string_view name() const;
 
  private:
-  struct Rules;                            // defined in src/time.cpp; lives as long as the program
+  struct Rules;  // defined in src/time.cpp; lives as long as the program
   explicit TimeZone(const Rules* rules) : rules_(rules) {}
   const Rules* rules_;
 };
@@ -67,15 +69,16 @@ class TimeZone {
 /// Version of the compiled-in time-zone database, e.g. "2025b"; part of the semantic fingerprint.
 std::string_view time_zone_version();
 
-/// RFC 3339 text; a text without offset needs `zone`. Empty when malformed, ambiguous, or finer than a microsecond without `floor`.
+/// RFC 3339 text; a text without offset needs `zone`. Empty when malformed, ambiguous, or finer than a microsecond
+/// without `floor`.
 std::optional<Instant> parse_instant(std::string_view text, const TimeZone* zone, bool floor);
 
 /// Calendar fields of an instant in a zone.
 struct CivilTime {
-  std::int32_t year, month, day;           ///< month and day from 1
+  std::int32_t year, month, day;  ///< month and day from 1
   std::int32_t hour, minute, second, microsecond;
-  std::int32_t weekday;                    ///< Monday = 0
-  std::int32_t day_of_year;                ///< from 1
+  std::int32_t weekday;      ///< Monday = 0
+  std::int32_t day_of_year;  ///< from 1
 };
 CivilTime civil_time(Instant instant, const TimeZone& zone);
 

@@ -25,17 +25,40 @@ struct Cell {
   std::string_view text;
 
   static Cell null() { return {}; }
-  static Cell of(std::int64_t value) { Cell c; c.kind = Kind::integer; c.integer = value; return c; }
+  static Cell of(std::int64_t value) {
+    Cell c;
+    c.kind = Kind::integer;
+    c.integer = value;
+    return c;
+  }
   static Cell of(bool value) { return of(std::int64_t{value}); }
-  static Cell of(double value) { Cell c; c.kind = Kind::real; c.real = value; return c; }
-  static Cell of(std::string_view value) { Cell c; c.kind = Kind::text; c.text = value; return c; }
+  static Cell of(double value) {
+    Cell c;
+    c.kind = Kind::real;
+    c.real = value;
+    return c;
+  }
+  static Cell of(std::string_view value) {
+    Cell c;
+    c.kind = Kind::text;
+    c.text = value;
+    return c;
+  }
 
   bool is_null() const noexcept { return kind == Kind::null; }
 };
 
 /// Why a value is what it is. Low four bits of a status byte; the first that applies counts:
 /// error, history_incomplete, insufficient_history, null, unseen, clipped, ok.
-enum class Cause : std::uint8_t { ok = 0, null = 1, insufficient_history = 2, history_incomplete = 3, unseen = 4, clipped = 5, error = 6 };
+enum class Cause : std::uint8_t {
+  ok = 0,
+  null = 1,
+  insufficient_history = 2,
+  history_incomplete = 3,
+  unseen = 4,
+  clipped = 5,
+  error = 6
+};
 
 /// Bit 7 of a status byte: the value shown is the contract's fallback.
 inline constexpr std::uint8_t fallback_bit = 0x80;
