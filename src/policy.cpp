@@ -552,6 +552,7 @@ std::string_view to_string(Mode mode) {
     case Mode::no_model: return "no_model";
     case Mode::no_score: return "no_score";
     case Mode::no_policy: return "no_policy";
+    case Mode::bad_request: return "bad_request";
   }
   return "unknown";
 }

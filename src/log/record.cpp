@@ -143,7 +143,7 @@ Result<Record> decode_record(std::span<const std::byte> bytes) {
 
   Record record;
   const std::uint8_t outcome = in.u8(), mode = in.u8(), present = in.u8();
-  if (outcome > to_byte(Outcome::block) || mode > to_byte(Mode::no_policy)) return damaged("the record has an outcome or mode that does not exist");
+  if (outcome > to_byte(Outcome::block) || mode > to_byte(Mode::bad_request)) return damaged("the record has an outcome or mode that does not exist");
   record.outcome = static_cast<Outcome>(outcome);
   record.mode = static_cast<Mode>(mode);
   record.bundle = detail::to_hex(in.raw(hash_size));

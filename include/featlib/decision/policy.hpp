@@ -27,11 +27,12 @@ std::string_view to_string(Outcome outcome);
 
 /// Why the outcome is what it is. Numbers are part of the record's format and never change.
 enum class Mode : std::uint8_t {
-  normal = 0,     ///< the score and its thresholds decided
-  rule = 1,       ///< a rule decided
-  no_model = 2,   ///< the bundle has no model: review
-  no_score = 3,   ///< the model gave no score: review
-  no_policy = 4,  ///< the bundle has no policy: outcome none
+  normal = 0,       ///< the score and its thresholds decided
+  rule = 1,         ///< a rule decided
+  no_model = 2,     ///< the bundle has no model: review
+  no_score = 3,     ///< the model gave no score: review
+  no_policy = 4,    ///< the bundle has no policy: outcome none
+  bad_request = 5,  ///< the request could not be read: review
 };
 std::string_view to_string(Mode mode);
 
