@@ -1,5 +1,6 @@
 /// Scoring speed of one row and of batches. FEATLIB_BENCH_MODEL names a model file; without it, random full trees of 28
-/// features: 100 x depth 6, 300 x depth 6, 1000 x depth 8. Rows are normal with 5 % missing and differ from call to call.
+/// features: 100 x depth 6, 300 x depth 6, 1000 x depth 8. Rows are normal with 5 % missing and differ from call to
+/// call.
 #include <featlib/ensemble/ensemble.hpp>
 
 #include <benchmark/benchmark.h>
@@ -20,7 +21,8 @@ Ensemble random_model(int trees, int depth, int features) {
   std::normal_distribution<float> normal;
   nlohmann::json model;
   auto& learner = model["learner"];
-  learner["learner_model_param"] = {{"base_score", "5E-1"}, {"num_class", "0"}, {"num_feature", std::to_string(features)}};
+  learner["learner_model_param"] = {
+      {"base_score", "5E-1"}, {"num_class", "0"}, {"num_feature", std::to_string(features)}};
   learner["objective"]["name"] = "binary:logistic";
   learner["gradient_booster"]["name"] = "gbtree";
   auto& booster = learner["gradient_booster"]["model"];
@@ -38,8 +40,13 @@ Ensemble random_model(int trees, int depth, int features) {
       defaults.push_back(static_cast<int>(random() % 2));
       values.push_back(normal(random));
     }
-    booster["trees"].push_back({{"left_children", left}, {"right_children", right}, {"parents", parents}, {"split_indices", indices},
-                                {"split_conditions", values}, {"default_left", defaults}, {"tree_param", {{"num_nodes", std::to_string(nodes)}}}});
+    booster["trees"].push_back({{"left_children", left},
+                                {"right_children", right},
+                                {"parents", parents},
+                                {"split_indices", indices},
+                                {"split_conditions", values},
+                                {"default_left", defaults},
+                                {"tree_param", {{"num_nodes", std::to_string(nodes)}}}});
   }
   const std::string text = model.dump();
   return Ensemble::parse(std::as_bytes(std::span(text))).value();
@@ -77,8 +84,12 @@ void batch(benchmark::State& state, const Ensemble& model) {
 }
 
 void add(const std::string& name, const Ensemble& model) {
-  benchmark::RegisterBenchmark(("one_row/" + name).c_str(), [model](benchmark::State& state) { one_row(state, model); });
-  benchmark::RegisterBenchmark(("batch/" + name).c_str(), [model](benchmark::State& state) { batch(state, model); })->Arg(10)->Arg(100)->Arg(10'000);
+  benchmark::RegisterBenchmark(("one_row/" + name).c_str(),
+                               [model](benchmark::State& state) { one_row(state, model); });
+  benchmark::RegisterBenchmark(("batch/" + name).c_str(), [model](benchmark::State& state) { batch(state, model); })
+      ->Arg(10)
+      ->Arg(100)
+      ->Arg(10'000);
 }
 
 const bool registered = [] {

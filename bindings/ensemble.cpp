@@ -21,18 +21,22 @@ using featlib::ErrorCode;
 
 using FloatRows = py::array_t<float, py::array::c_style>;
 
-/// X as float32 rows. A float32 C-ordered array is used in place; float64 is rounded once, as XGBoost does; other layouts are
-/// copied. Integers are refused: a large one would lose digits without a word.
+/// X as float32 rows. A float32 C-ordered array is used in place; float64 is rounded once, as XGBoost does; other
+/// layouts are copied. Integers are refused: a large one would lose digits without a word.
 FloatRows rows_of(const Ensemble& model, py::object x) {
   if (py::hasattr(x, "matrix")) x = x.attr("matrix")();
   if (!py::isinstance<py::array>(x)) throw py::type_error("X must be a NumPy array or have .matrix()");
   const auto array = py::reinterpret_borrow<py::array>(x);
   if (!py::isinstance<py::array_t<float>>(array) && !py::isinstance<py::array_t<double>>(array))
-    throw Error(ErrorCode::model_inputs, "X is " + std::string(py::str(array.dtype())) + "; expected float32 or float64", "convert it with X.astype(\"float32\")");
-  if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(1)) != model.features())
     throw Error(ErrorCode::model_inputs,
-                "X has shape " + std::string(py::str(array.attr("shape"))) + "; expected (rows, " + std::to_string(model.features()) + ")",
-                array.ndim() == 1 ? "one row is X.reshape(1, -1)" : "the columns are the model's features, in its order");
+                "X is " + std::string(py::str(array.dtype())) + "; expected float32 or float64",
+                "convert it with X.astype(\"float32\")");
+  if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(1)) != model.features())
+    throw Error(
+        ErrorCode::model_inputs,
+        "X has shape " + std::string(py::str(array.attr("shape"))) + "; expected (rows, " +
+            std::to_string(model.features()) + ")",
+        array.ndim() == 1 ? "one row is X.reshape(1, -1)" : "the columns are the model's features, in its order");
   return py::array_t<float, py::array::c_style | py::array::forcecast>(array);
 }
 
@@ -40,11 +44,13 @@ FloatRows rows_of(const Ensemble& model, py::object x) {
 template <class Work>
 void in_parallel(std::size_t rows, int threads, Work&& work) {
   if (threads < 0) throw py::value_error("threads must be 0 (all cores) or more");
-  const std::size_t wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t wanted =
+      threads > 0 ? static_cast<std::size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
   const std::size_t parts = std::max<std::size_t>(1, std::min(wanted, rows));
   const py::gil_scoped_release release;
   std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < parts; ++i) others.emplace_back([&, i] { work(rows * i / parts, rows * (i + 1) / parts - rows * i / parts); });
+  for (std::size_t i = 1; i < parts; ++i)
+    others.emplace_back([&, i] { work(rows * i / parts, rows * (i + 1) / parts - rows * i / parts); });
   work(0, rows / parts);
 }
 
@@ -61,7 +67,8 @@ py::array_t<float> score(const Ensemble& model, const py::object& x, std::size_t
   const float* from = rows.data();
   float* to = out.mutable_data();
   in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
-    (model.*Score)({from + first * model.features(), count * model.features()}, count, {to + first * width, count * width});
+    (model.*Score)({from + first * model.features(), count * model.features()}, count,
+                   {to + first * width, count * width});
   });
   return out;
 }
@@ -74,14 +81,16 @@ py::array_t<std::int32_t> leaves(const Ensemble& model, const py::object& x, int
   const float* from = rows.data();
   std::int32_t* to = out.mutable_data();
   in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
-    model.leaves({from + first * model.features(), count * model.features()}, count, {to + first * width, count * width});
+    model.leaves({from + first * model.features(), count * model.features()}, count,
+                 {to + first * width, count * width});
   });
   return out;
 }
 
 Ensemble from_bytes(const py::buffer& data, std::string name) {
   const py::buffer_info info = data.request();
-  if (info.ndim != 1 || (info.shape[0] > 0 && info.strides[0] != info.itemsize)) throw py::type_error("a flat buffer of bytes is needed");
+  if (info.ndim != 1 || (info.shape[0] > 0 && info.strides[0] != info.itemsize))
+    throw py::type_error("a flat buffer of bytes is needed");
   const auto size = static_cast<std::size_t>(info.size * info.itemsize);
   const py::gil_scoped_release release;
   return Ensemble::parse({static_cast<const std::byte*>(info.ptr), size}, std::move(name)).value();
@@ -99,28 +108,46 @@ void bind_ensemble(py::module_& m) {
 
 Immutable and safe to use from many threads. X is a float32 or float64 array of shape (rows, features), or anything
 with .matrix() that gives one; NaN is missing; float64 is rounded once to float32; integer arrays are refused.)")
-      .def_static("load", [](const std::filesystem::path& path) {
-        const py::gil_scoped_release release;
-        return Ensemble::load(path).value();
-      }, "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON).")
-      .def_static("from_bytes", [](const py::buffer& data) { return from_bytes(data, "<bytes>"); }, "data"_a, "Read a model from bytes.")
-      .def_static("from_xgboost", &from_xgboost, "booster"_a,
-                  "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
-      .def("margin", [](const Ensemble& self, const py::object& x, int threads) { return score<&Ensemble::margin>(self, x, self.outputs(), threads); },
-           "X"_a, py::kw_only(), "threads"_a = 1,
-           "Base margin plus leaves: float32 (rows,) for one output, else (rows, outputs). threads=0 uses all cores.")
-      .def("predict", [](const Ensemble& self, const py::object& x, int threads) { return score<&Ensemble::predict>(self, x, self.prediction_width(), threads); },
-           "X"_a, py::kw_only(), "threads"_a = 1,
-           "The margin through the objective's transform, float32, in the shape of Booster.predict: (rows,) or (rows, outputs).")
-      .def("leaves", &leaves, "X"_a, py::kw_only(), "threads"_a = 1, "The leaf each tree ends in, as the trainer numbers nodes: int32 (rows, trees).")
+      .def_static(
+          "load",
+          [](const std::filesystem::path& path) {
+            const py::gil_scoped_release release;
+            return Ensemble::load(path).value();
+          },
+          "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON).")
+      .def_static(
+          "from_bytes", [](const py::buffer& data) { return from_bytes(data, "<bytes>"); }, "data"_a,
+          "Read a model from bytes.")
+      .def_static(
+          "from_xgboost", &from_xgboost, "booster"_a,
+          "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
+      .def(
+          "margin",
+          [](const Ensemble& self, const py::object& x, int threads) {
+            return score<&Ensemble::margin>(self, x, self.outputs(), threads);
+          },
+          "X"_a, py::kw_only(), "threads"_a = 1,
+          "Base margin plus leaves: float32 (rows,) for one output, else (rows, outputs). threads=0 uses all cores.")
+      .def(
+          "predict",
+          [](const Ensemble& self, const py::object& x, int threads) {
+            return score<&Ensemble::predict>(self, x, self.prediction_width(), threads);
+          },
+          "X"_a, py::kw_only(), "threads"_a = 1,
+          "The margin through the objective's transform, float32, in the shape of Booster.predict: (rows,) or (rows, "
+          "outputs).")
+      .def("leaves", &leaves, "X"_a, py::kw_only(), "threads"_a = 1,
+           "The leaf each tree ends in, as the trainer numbers nodes: int32 (rows, trees).")
       .def_property_readonly("features", &Ensemble::features, "Columns of X.")
-      .def_property_readonly("outputs", &Ensemble::outputs, "Margins a row: 1, or one for each class, target or quantile.")
+      .def_property_readonly("outputs", &Ensemble::outputs,
+                             "Margins a row: 1, or one for each class, target or quantile.")
       .def_property_readonly("trees", &Ensemble::trees)
       .def_property_readonly("feature_names", &Ensemble::feature_names, "Names in the file; empty when it has none.")
       .def_property_readonly("objective", &Ensemble::objective, "\"binary:logistic\", as the trainer spells it.")
       .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\" or \"xgboost-ubj\".")
       .def_property_readonly("fingerprint", &Ensemble::fingerprint, "SHA-256 of the file, 64 hex digits.")
       .def("__repr__", [](const Ensemble& self) {
-        return "<Ensemble " + std::string(self.objective()) + ", " + std::to_string(self.trees()) + " trees, " + std::to_string(self.features()) + " features>";
+        return "<Ensemble " + std::string(self.objective()) + ", " + std::to_string(self.trees()) + " trees, " +
+               std::to_string(self.features()) + " features>";
       });
 }

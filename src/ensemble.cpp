@@ -17,10 +17,10 @@ namespace detail {
 
 /// One node, four to a cache line. Siblings are neighbours, so a step is `left + go_right` and needs no branch.
 struct Node {
-  float threshold;       // leaf: NaN, which sends every value left; categorical: unused
-  std::uint32_t word;    // feature, and two flags above it
-  std::uint32_t left;    // leaf: itself, so walking on stays; index into Forest::nodes
-  float value;           // leaf: what is added; categorical: bits of an index into Forest::sets
+  float threshold;     // leaf: NaN, which sends every value left; categorical: unused
+  std::uint32_t word;  // feature, and two flags above it
+  std::uint32_t left;  // leaf: itself, so walking on stays; index into Forest::nodes
+  float value;         // leaf: what is added; categorical: bits of an index into Forest::sets
 };
 static_assert(sizeof(Node) == 16);
 
@@ -28,7 +28,8 @@ constexpr std::uint32_t missing_goes_right = 1u << 31;
 constexpr std::uint32_t is_categorical = 1u << 30;
 constexpr std::uint32_t feature_mask = is_categorical - 1;
 
-/// Categories that go right: a bitset where that is small, else the sorted codes (one rare code among 2^24 is 4 bytes, not 2 MB).
+/// Categories that go right: a bitset where that is small, else the sorted codes (one rare code among 2^24 is 4 bytes,
+/// not 2 MB).
 struct CategorySet {
   std::uint32_t begin, size;  // in Forest::words
   bool bits;
@@ -38,7 +39,7 @@ struct TreeRoot {
   std::uint32_t node;
   std::uint32_t output;
   std::uint32_t depth;
-  bool categorical;
+  bool branchless;  // all rows take `depth` steps, none of them categorical
 };
 
 struct Forest {
@@ -49,8 +50,8 @@ struct Forest {
   std::vector<float> base;
   Transform transform = Transform::identity;
   std::vector<TreeRoot> trees;
-  std::vector<Node> nodes;                // breadth first, tree after tree
-  std::vector<std::int32_t> node_ids;     // the trainer's number of each node
+  std::vector<Node> nodes;             // breadth first, tree after tree
+  std::vector<std::int32_t> node_ids;  // the trainer's number of each node
   std::vector<CategorySet> sets;
   std::vector<std::uint32_t> words;
 };
@@ -68,7 +69,8 @@ void add_set(Forest& forest, const std::vector<std::int32_t>& codes) {
   CategorySet set{static_cast<std::uint32_t>(forest.words.size()), 0, words <= 2 * codes.size() + 16};
   if (set.bits) {
     forest.words.resize(forest.words.size() + words);
-    for (const std::int32_t code : codes) forest.words[set.begin + static_cast<std::size_t>(code) / 32] |= 1u << (code % 32);
+    for (const std::int32_t code : codes)
+      forest.words[set.begin + static_cast<std::size_t>(code) / 32] |= 1u << (code % 32);
   } else {
     forest.words.insert(forest.words.end(), codes.begin(), codes.end());
   }
@@ -80,11 +82,13 @@ void add_set(Forest& forest, const std::vector<std::int32_t>& codes) {
 void add_tree(Forest& forest, std::size_t index, const Tree& tree) {
   if (!std::isfinite(tree.weight)) corrupt(fmt::format("tree {}: its weight is not finite", index));
   const std::size_t root = forest.nodes.size();
-  TreeRoot entry{static_cast<std::uint32_t>(root), tree.output, 0, false};
+  TreeRoot entry{static_cast<std::uint32_t>(root), tree.output, 0, true};
+  std::size_t leaves = 0, leaf_depths = 0;
 
   std::vector<bool> reached(tree.nodes.size());
   const auto append = [&](std::int32_t id) {
-    if (id < 0 || static_cast<std::size_t>(id) >= tree.nodes.size()) corrupt(fmt::format("tree {}: no node {}", index, id));
+    if (id < 0 || static_cast<std::size_t>(id) >= tree.nodes.size())
+      corrupt(fmt::format("tree {}: no node {}", index, id));
     if (reached[static_cast<std::size_t>(id)]) corrupt(fmt::format("tree {}: node {} is reached twice", index, id));
     reached[static_cast<std::size_t>(id)] = true;
     forest.nodes.emplace_back();
@@ -105,14 +109,17 @@ void add_tree(Forest& forest, std::size_t index, const Tree& tree) {
       if (in.right != TreeNode::none) corrupt(fmt::format("tree {}: node {} has one child", index, id));
       if (std::isnan(in.value)) corrupt(fmt::format("tree {}: the value of leaf {} is NaN", index, id));
       node = {std::numeric_limits<float>::quiet_NaN(), 0, static_cast<std::uint32_t>(at), in.value * tree.weight};
+      ++leaves;
+      leaf_depths += entry.depth;
     } else {
-      if (in.feature >= forest.features) corrupt(fmt::format("tree {}: node {} splits on feature {} of {}", index, id, in.feature, forest.features));
+      if (in.feature >= forest.features)
+        corrupt(fmt::format("tree {}: node {} splits on feature {} of {}", index, id, in.feature, forest.features));
       if (!in.default_left) node.word |= missing_goes_right;
       if (in.categories != TreeNode::none) {
         node.word |= is_categorical;
         node.value = std::bit_cast<float>(static_cast<std::uint32_t>(forest.sets.size()));
         add_set(forest, tree.category_sets[static_cast<std::size_t>(in.categories)]);
-        entry.categorical = true;
+        entry.branchless = false;
       } else if (std::isnan(in.value)) {
         corrupt(fmt::format("tree {}: the threshold of node {} is NaN", index, id));
       }
@@ -123,13 +130,18 @@ void add_tree(Forest& forest, std::size_t index, const Tree& tree) {
   }
 
   const std::size_t unreached = tree.nodes.size() - (forest.nodes.size() - root);
-  if (unreached != tree.deleted) corrupt(fmt::format("tree {}: {} nodes are not reached, {} are deleted", index, unreached, tree.deleted));
+  if (unreached != tree.deleted)
+    corrupt(fmt::format("tree {}: {} nodes are not reached, {} are deleted", index, unreached, tree.deleted));
+  // A branchless step takes about a fifth of the time of a branching one (1.6 and 9 ns on a shared Zen 3), so a tree
+  // that is mostly shallow with one long chain is better walked to the leaf and no further.
+  if (entry.depth * leaves > 5 * leaf_depths) entry.branchless = false;
   forest.trees.push_back(entry);
 }
 
 std::string sha256(std::span<const std::byte> bytes) {
   std::array<unsigned char, 32> digest;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
   return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 
@@ -153,7 +165,8 @@ Forest compile(TreeModel model, std::span<const std::byte> bytes) {
 
 // ---- walking -------------------------------------------------------------------------------------------------------
 
-/// One numeric step. `x < t` goes left, written as not `x >= t` so that NaN is left to the flag; a leaf (t is NaN, no flag) stays.
+/// One numeric step. `x < t` goes left, written as not `x >= t` so that NaN is left to the flag; a leaf (t is NaN, no
+/// flag) stays.
 inline std::uint32_t step(const Node* nodes, const float* row, std::uint32_t at) noexcept {
   const Node& node = nodes[at];
   const float x = row[node.word & feature_mask];
@@ -161,7 +174,8 @@ inline std::uint32_t step(const Node* nodes, const float* row, std::uint32_t at)
   return node.left + (at_least | (missing & node.word >> 31));
 }
 
-/// src/common/categorical.h:50: left unless the code is in the set. A fraction is cut off; below 0 and from 2^24 nothing is in it.
+/// src/common/categorical.h:50: left unless the code is in the set. A fraction is cut off; below 0 and from 2^24
+/// nothing is in it.
 bool goes_right(const Forest& forest, const CategorySet& set, float x) noexcept {
   if (!(x >= 0.0f && x < 16777216.0f)) return false;
   const auto code = static_cast<std::uint32_t>(x);
@@ -176,9 +190,12 @@ std::uint32_t walk(const Forest& forest, std::uint32_t at, const float* row) noe
     const Node& node = forest.nodes[at];
     if (node.left == at) return at;
     const float x = row[node.word & feature_mask];
-    if ((node.word & is_categorical) == 0) at = step(forest.nodes.data(), row, at);
-    else if (std::isnan(x)) at = node.left + (node.word >> 31);
-    else at = node.left + goes_right(forest, forest.sets[std::bit_cast<std::uint32_t>(node.value)], x);
+    if ((node.word & is_categorical) == 0)
+      at = step(forest.nodes.data(), row, at);
+    else if (std::isnan(x))
+      at = node.left + (node.word >> 31);
+    else
+      at = node.left + goes_right(forest, forest.sets[std::bit_cast<std::uint32_t>(node.value)], x);
   }
 }
 
@@ -195,17 +212,17 @@ void walk_trees(const Forest& forest, const float* row, Leaf&& leaf) noexcept {
     const TreeRoot* trees = forest.trees.data() + first;
     std::array<std::uint32_t, lanes> at;
     std::uint32_t depth = 0;
-    bool categorical = false;
+    bool branchless = true;
     for (std::size_t k = 0; k < lanes; ++k) {
       at[k] = trees[k].node;
       depth = std::max(depth, trees[k].depth);
-      categorical |= trees[k].categorical;
+      branchless &= trees[k].branchless;
     }
-    if (categorical) {
-      for (std::size_t k = 0; k < lanes; ++k) at[k] = walk(forest, at[k], row);
-    } else {
+    if (branchless) {
       for (std::uint32_t d = 0; d < depth; ++d)
         for (std::size_t k = 0; k < lanes; ++k) at[k] = step(nodes, row, at[k]);
+    } else {
+      for (std::size_t k = 0; k < lanes; ++k) at[k] = walk(forest, at[k], row);
     }
     for (std::size_t k = 0; k < lanes; ++k) leaf(first + k, at[k]);
   }
@@ -219,7 +236,34 @@ void row_margin(const Forest& forest, const float* row, float* out) noexcept {
     walk_trees(forest, row, [&](std::size_t, std::uint32_t node) { sum += forest.nodes[node].value; });
     out[0] = sum;
   } else {
-    walk_trees(forest, row, [&](std::size_t tree, std::uint32_t node) { out[forest.trees[tree].output] += forest.nodes[node].value; });
+    walk_trees(forest, row, [&](std::size_t tree, std::uint32_t node) {
+      out[forest.trees[tree].output] += forest.nodes[node].value;
+    });
+  }
+}
+
+/// Rows at once in one tree: its nodes stay in L1 for the whole block, and octets of rows hide each other's latency.
+/// Against row after row: 1.4 times the rows a second with 300 trees of depth 6, 2.2 times with 1000 of depth 8 (shared
+/// Zen 3).
+constexpr std::size_t block_rows = 64;
+
+void block_margin(const Forest& forest, const float* rows, float* out) noexcept {
+  const Node* nodes = forest.nodes.data();
+  const std::size_t width = forest.features, outputs = forest.base.size();
+  for (std::size_t i = 0; i < block_rows; ++i) std::ranges::copy(forest.base, out + i * outputs);
+  for (const TreeRoot& tree : forest.trees) {
+    for (std::size_t first = 0; first < block_rows; first += lanes) {
+      const float* from = rows + first * width;
+      std::array<std::uint32_t, lanes> at;
+      at.fill(tree.node);
+      if (tree.branchless) {
+        for (std::uint32_t d = 0; d < tree.depth; ++d)
+          for (std::size_t k = 0; k < lanes; ++k) at[k] = step(nodes, from + k * width, at[k]);
+      } else {
+        for (std::size_t k = 0; k < lanes; ++k) at[k] = walk(forest, at[k], from + k * width);
+      }
+      for (std::size_t k = 0; k < lanes; ++k) out[(first + k) * outputs + tree.output] += nodes[at[k]].value;
+    }
   }
 }
 
@@ -232,9 +276,7 @@ float sigmoid(float x) noexcept {
 }
 
 /// src/common/math.h:80
-float softplus(float x) noexcept {
-  return x > 0.0f ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
-}
+float softplus(float x) noexcept { return x > 0.0f ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 
 /// src/common/math.h:56: float exponentials, a double sum, a float division.
 void softmax(std::span<float> row) noexcept {
@@ -260,13 +302,26 @@ void ascending(std::span<float> row) noexcept {
 
 void transform_row(Transform transform, std::span<float> row) noexcept {
   switch (transform) {
-    case Transform::identity: return;
-    case Transform::sigmoid: for (float& x : row) x = sigmoid(x); return;
-    case Transform::exponential: for (float& x : row) x = std::exp(x); return;
-    case Transform::positive: for (float& x : row) x = x > 0.0f ? 1.0f : 0.0f; return;
-    case Transform::softmax: softmax(row); return;
-    case Transform::argmax: row[0] = static_cast<float>(std::ranges::max_element(row) - row.begin()); return;
-    case Transform::ascending: ascending(row); return;
+    case Transform::identity:
+      return;
+    case Transform::sigmoid:
+      for (float& x : row) x = sigmoid(x);
+      return;
+    case Transform::exponential:
+      for (float& x : row) x = std::exp(x);
+      return;
+    case Transform::positive:
+      for (float& x : row) x = x > 0.0f ? 1.0f : 0.0f;
+      return;
+    case Transform::softmax:
+      softmax(row);
+      return;
+    case Transform::argmax:
+      row[0] = static_cast<float>(std::ranges::max_element(row) - row.begin());
+      return;
+    case Transform::ascending:
+      ascending(row);
+      return;
     case Transform::cumulative:
       for (std::size_t i = 1; i < row.size(); ++i) row[i] = row[i - 1] + (1e-6f + softplus(row[i]));
       return;
@@ -294,13 +349,17 @@ Result<Ensemble> Ensemble::load(const std::filesystem::path& path) {
     file.read(reinterpret_cast<char*>(chunk.data()), static_cast<std::streamsize>(chunk.size()));
     bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + file.gcount());
   }
-  if (!file.is_open() || file.bad()) return Error(ErrorCode::io_failed, "the model file could not be read", "check the path and its permissions", path.string());
+  if (!file.is_open() || file.bad())
+    return Error(ErrorCode::io_failed, "the model file could not be read", "check the path and its permissions",
+                 path.string());
   return parse(bytes, path.string());
 }
 
 std::size_t Ensemble::features() const noexcept { return forest_->features; }
 std::size_t Ensemble::outputs() const noexcept { return forest_->base.size(); }
-std::size_t Ensemble::prediction_width() const noexcept { return forest_->transform == detail::Transform::argmax ? 1 : outputs(); }
+std::size_t Ensemble::prediction_width() const noexcept {
+  return forest_->transform == detail::Transform::argmax ? 1 : outputs();
+}
 std::size_t Ensemble::trees() const noexcept { return forest_->trees.size(); }
 const std::vector<std::string>& Ensemble::feature_names() const noexcept { return forest_->feature_names; }
 std::string_view Ensemble::objective() const noexcept { return forest_->objective; }
@@ -309,7 +368,10 @@ const std::string& Ensemble::fingerprint() const noexcept { return forest_->fing
 const std::vector<std::byte>& Ensemble::bytes() const noexcept { return forest_->bytes; }
 
 void Ensemble::margin(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept {
-  for (std::size_t i = 0; i < n; ++i) detail::row_margin(*forest_, rows.data() + i * features(), out.data() + i * outputs());
+  std::size_t i = 0;
+  for (; i + detail::block_rows <= n; i += detail::block_rows)
+    detail::block_margin(*forest_, rows.data() + i * features(), out.data() + i * outputs());
+  for (; i < n; ++i) detail::row_margin(*forest_, rows.data() + i * features(), out.data() + i * outputs());
 }
 
 void Ensemble::predict(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept {
@@ -330,7 +392,8 @@ void Ensemble::predict(std::span<const float> rows, std::size_t n, std::span<flo
 void Ensemble::leaves(std::span<const float> rows, std::size_t n, std::span<std::int32_t> out) const noexcept {
   for (std::size_t i = 0; i < n; ++i) {
     std::int32_t* row_out = out.data() + i * trees();
-    detail::walk_trees(*forest_, rows.data() + i * features(), [&](std::size_t tree, std::uint32_t node) { row_out[tree] = forest_->node_ids[node]; });
+    detail::walk_trees(*forest_, rows.data() + i * features(),
+                       [&](std::size_t tree, std::uint32_t node) { row_out[tree] = forest_->node_ids[node]; });
   }
 }
 

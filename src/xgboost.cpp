@@ -25,11 +25,13 @@ using Parameters = std::map<std::string, std::string>;  // XGBoost writes its pa
 constexpr Version newest{3, 4};
 
 constexpr std::int64_t max_outputs = 1 << 20;
-constexpr std::int64_t max_features = 1 << 30;       // two bits of a node's feature word are flags
-constexpr std::int64_t max_category = (1 << 24) - 1; // the last integer before floats skip some (src/common/categorical.h:35)
+constexpr std::int64_t max_features = 1 << 30;  // two bits of a node's feature word are flags
+constexpr std::int64_t max_category =
+    (1 << 24) - 1;  // the last integer before floats skip some (src/common/categorical.h:35)
 
 [[noreturn]] void corrupt(const std::string& message) {
-  throw Error(ErrorCode::model_corrupt, message, "the file is damaged or was not written by XGBoost; save the model again");
+  throw Error(ErrorCode::model_corrupt, message,
+              "the file is damaged or was not written by XGBoost; save the model again");
 }
 
 [[noreturn]] void unsupported(const std::string& message, const std::string& help) {
@@ -39,12 +41,14 @@ constexpr std::int64_t max_category = (1 << 24) - 1; // the last integer before 
 std::int64_t to_integer(std::string_view name, std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) corrupt(fmt::format("`{}` is \"{}\"; expected an integer", name, text.substr(0, 40)));
+  if (error != std::errc{} || end != text.data() + text.size())
+    corrupt(fmt::format("`{}` is \"{}\"; expected an integer", name, text.substr(0, 40)));
   return value;
 }
 
 /// `fallback` stands for a parameter that older files lack; without it the parameter is required.
-std::int64_t integer_of(const Parameters& parameters, const std::string& name, std::optional<std::int64_t> fallback = {}) {
+std::int64_t integer_of(const Parameters& parameters, const std::string& name,
+                        std::optional<std::int64_t> fallback = {}) {
   const auto found = parameters.find(name);
   if (found != parameters.end()) return to_integer(name, found->second);
   if (!fallback) corrupt(fmt::format("`{}` is missing", name));
@@ -114,7 +118,8 @@ constexpr Objective objectives[] = {
 void to_margin(Link link, std::vector<float>& base) {
   constexpr float epsilon = 1e-6f;
   switch (link) {
-    case Link::identity: return;
+    case Link::identity:
+      return;
     case Link::logit:
       // Before 3.2 XGBoost refused 0 and 1; since, it clamps.
       for (float& p : base) {
@@ -154,9 +159,12 @@ class XgboostFile {
 
   TreeModel read() {
     in_.object([&](const std::string& key) {
-      if (key == "learner") read_learner();
-      else if (key == "version") version_ = in_.integers();
-      else in_.skip();
+      if (key == "learner")
+        read_learner();
+      else if (key == "version")
+        version_ = in_.integers();
+      else
+        in_.skip();
     });
     in_.finish();
     return assemble();
@@ -187,54 +195,74 @@ class XgboostFile {
   void read_learner() {
     learner_ = true;
     in_.object([&](const std::string& key) {
-      if (key == "feature_names") in_.array([&] { feature_names_.push_back(in_.text()); });
-      else if (key == "learner_model_param") learner_parameters_ = read_parameters();
-      else if (key == "objective") read_objective();
-      else if (key == "gradient_booster") read_booster();
-      else in_.skip();
+      if (key == "feature_names")
+        in_.array([&] { feature_names_.push_back(in_.text()); });
+      else if (key == "learner_model_param")
+        learner_parameters_ = read_parameters();
+      else if (key == "objective")
+        read_objective();
+      else if (key == "gradient_booster")
+        read_booster();
+      else
+        in_.skip();
     });
   }
 
   void read_objective() {
     in_.object([&](const std::string& key) {
-      if (key == "name") objective_ = in_.text();
+      if (key == "name")
+        objective_ = in_.text();
       else if (key == "softmax_multiclass_param" || key == "quantile_loss_param" || key == "expectile_loss_param")
         objective_parameters_ = read_parameters();
-      else in_.skip();
+      else
+        in_.skip();
     });
   }
 
-  /// Three forms of DART (src/gbm/gbtree.cc:477): {name: dart, gbtree: {model}, weight_drop} up to 3.2, {model, weight_drop} in
-  /// 3.3, {model: {weight_drop}} in 3.4.
+  /// Three forms of DART (src/gbm/gbtree.cc:477): {name: dart, gbtree: {model}, weight_drop} up to 3.2, {model,
+  /// weight_drop} in 3.3, {model: {weight_drop}} in 3.4.
   void read_booster() {
     in_.object([&](const std::string& key) {
-      if (key == "name") booster_ = in_.text();
-      else if (key == "model") read_model();
-      else if (key == "weight_drop") booster_weights_ = in_.floats();
+      if (key == "name")
+        booster_ = in_.text();
+      else if (key == "model")
+        read_model();
+      else if (key == "weight_drop")
+        booster_weights_ = in_.floats();
       else if (key == "gbtree") {
         in_.object([&](const std::string& inner) {
-          if (inner == "model") read_model();
-          else in_.skip();
+          if (inner == "model")
+            read_model();
+          else
+            in_.skip();
         });
-      } else in_.skip();
+      } else
+        in_.skip();
     });
   }
 
   void read_model() {
     if (!model_parameters_.empty()) in_.fail("two tree models in one booster");
     in_.object([&](const std::string& key) {
-      if (key == "gbtree_model_param") model_parameters_ = read_parameters();
-      else if (key == "trees") in_.array([&] { trees_.push_back(read_tree()); });
-      else if (key == "tree_info") tree_info_ = in_.integers();
-      else if (key == "iteration_indptr") rounds_ = in_.integers();
-      else if (key == "weight_drop") model_weights_ = in_.floats();
-      else if (key == "cats") read_categories();
-      else in_.skip();
+      if (key == "gbtree_model_param")
+        model_parameters_ = read_parameters();
+      else if (key == "trees")
+        in_.array([&] { trees_.push_back(read_tree()); });
+      else if (key == "tree_info")
+        tree_info_ = in_.integers();
+      else if (key == "iteration_indptr")
+        rounds_ = in_.integers();
+      else if (key == "weight_drop")
+        model_weights_ = in_.floats();
+      else if (key == "cats")
+        read_categories();
+      else
+        in_.skip();
     });
   }
 
-  /// Since 3.1 a model remembers the categories of its training table, and XGBoost recodes inputs by name. We are fed codes, so
-  /// only a table whose categories are the numbers 0..n-1 means the same to both (src/data/cat_container.cc).
+  /// Since 3.1 a model remembers the categories of its training table, and XGBoost recodes inputs by name. We are fed
+  /// codes, so only a table whose categories are the numbers 0..n-1 means the same to both (src/data/cat_container.cc).
   void read_categories() {
     in_.object([&](const std::string& key) {
       if (key != "enc") return in_.skip();
@@ -243,10 +271,14 @@ class XgboostFile {
         bool strings = false;
         Integers values;
         in_.object([&](const std::string& field) {
-          if (field == "values") values = in_.integers();
-          else if (field == "type") type = in_.integer();
-          else if (field == "offsets") strings = true, in_.skip();
-          else in_.skip();
+          if (field == "values")
+            values = in_.integers();
+          else if (field == "type")
+            type = in_.integer();
+          else if (field == "offsets")
+            strings = true, in_.skip();
+          else
+            in_.skip();
         });
         // UBJSON stores unsigned 16 and 32 bits in the signed type of the same width.
         const std::int64_t mask = type == 12 ? 0xffff : type == 14 ? 0xffffffff : -1;
@@ -259,20 +291,34 @@ class XgboostFile {
   TreeArrays read_tree() {
     TreeArrays tree;
     in_.object([&](const std::string& key) {
-      if (key == "left_children") tree.left = in_.integers();
-      else if (key == "right_children") tree.right = in_.integers();
-      else if (key == "parents") tree.parent = in_.integers();
-      else if (key == "split_indices") tree.feature = in_.integers();
-      else if (key == "split_conditions") tree.value = in_.floats();
-      else if (key == "default_left") tree.default_left = in_.integers();
-      else if (key == "split_type") tree.split_type = in_.integers();
-      else if (key == "categories") tree.categories = in_.integers();
-      else if (key == "categories_nodes") tree.categories_nodes = in_.integers();
-      else if (key == "categories_segments") tree.categories_begins = in_.integers();
-      else if (key == "categories_sizes") tree.categories_sizes = in_.integers();
-      else if (key == "tree_param") tree.parameters = read_parameters();
-      else if (key == "id") tree.id = in_.integer();
-      else in_.skip();
+      if (key == "left_children")
+        tree.left = in_.integers();
+      else if (key == "right_children")
+        tree.right = in_.integers();
+      else if (key == "parents")
+        tree.parent = in_.integers();
+      else if (key == "split_indices")
+        tree.feature = in_.integers();
+      else if (key == "split_conditions")
+        tree.value = in_.floats();
+      else if (key == "default_left")
+        tree.default_left = in_.integers();
+      else if (key == "split_type")
+        tree.split_type = in_.integers();
+      else if (key == "categories")
+        tree.categories = in_.integers();
+      else if (key == "categories_nodes")
+        tree.categories_nodes = in_.integers();
+      else if (key == "categories_segments")
+        tree.categories_begins = in_.integers();
+      else if (key == "categories_sizes")
+        tree.categories_sizes = in_.integers();
+      else if (key == "tree_param")
+        tree.parameters = read_parameters();
+      else if (key == "id")
+        tree.id = in_.integer();
+      else
+        in_.skip();
     });
     return tree;
   }
@@ -281,15 +327,18 @@ class XgboostFile {
 
   TreeModel assemble() {
     if (!learner_)
-      throw Error(ErrorCode::model_format, fmt::format("a {} file, but not an XGBoost model: no `learner`", in_.format()),
+      throw Error(ErrorCode::model_format,
+                  fmt::format("a {} file, but not an XGBoost model: no `learner`", in_.format()),
                   "save the model with save_model(\"model.ubj\") or save_model(\"model.json\")");
     check_version();
     if (booster_ != "gbtree" && booster_ != "dart")
-      unsupported(fmt::format("the booster is \"{}\"; only trees (gbtree, dart) are scored here", booster_), "score it with XGBoost itself");
+      unsupported(fmt::format("the booster is \"{}\"; only trees (gbtree, dart) are scored here", booster_),
+                  "score it with XGBoost itself");
     const auto objective = std::ranges::find(objectives, objective_, &Objective::name);
     if (objective == std::end(objectives))
-      unsupported(fmt::format("the objective is \"{}\", whose transform is not known here", objective_),
-                  "score it with XGBoost itself; a custom objective trained as reg:squarederror can be scored by margin");
+      unsupported(
+          fmt::format("the objective is \"{}\", whose transform is not known here", objective_),
+          "score it with XGBoost itself; a custom objective trained as reg:squarederror can be scored by margin");
     if (recodes_categories_)
       unsupported("the model recodes its inputs by category name (it was trained on a table with named categories)",
                   "train on the codes of the contract's vocabulary (int or float columns, feature_types \"c\")");
@@ -312,14 +361,18 @@ class XgboostFile {
     if (version_->size() < 2 || (*version_)[0] < 0 || (*version_)[1] < 0) corrupt("`version` is not three numbers");
     const Version version{(*version_)[0], (*version_)[1]};
     if (version > newest)
-      unsupported(fmt::format("written by XGBoost {}.{}; known up to {}.{}", version[0], version[1], newest[0], newest[1]),
-                  "update featlib, or save the model with an older XGBoost");
+      unsupported(
+          fmt::format("written by XGBoost {}.{}; known up to {}.{}", version[0], version[1], newest[0], newest[1]),
+          "update featlib, or save the model with an older XGBoost");
   }
 
-  std::int64_t bounded(const Parameters& parameters, const std::string& name, std::int64_t most, std::optional<std::int64_t> fallback = {}) const {
+  std::int64_t bounded(const Parameters& parameters, const std::string& name, std::int64_t most,
+                       std::optional<std::int64_t> fallback = {}) const {
     const std::int64_t value = integer_of(parameters, name, fallback);
     if (value < 0) corrupt(fmt::format("`{}` is {}", name, value));
-    if (value > most) unsupported(fmt::format("`{}` is {}; at most {} is supported", name, value, most), "score it with XGBoost itself");
+    if (value > most)
+      unsupported(fmt::format("`{}` is {}; at most {} is supported", name, value, most),
+                  "score it with XGBoost itself");
     return value;
   }
 
@@ -344,16 +397,19 @@ class XgboostFile {
       const std::int64_t classes = integer_of(objective_parameters_, "num_class");
       if (classes != outputs) corrupt(fmt::format("{} classes in the objective, {} in the model", classes, outputs));
       if (objective.transform == Transform::argmax && classes > std::int64_t{max_argmax_outputs})
-        unsupported(fmt::format("multi:softmax with {} classes; at most {} are supported", classes, max_argmax_outputs), "save it as multi:softprob");
+        unsupported(fmt::format("multi:softmax with {} classes; at most {} are supported", classes, max_argmax_outputs),
+                    "save it as multi:softprob");
     }
     if (objective.name == "reg:quantileerror" || objective.name == "reg:expectileerror") {
       const std::string alpha = objective.name == "reg:quantileerror" ? "quantile_alpha" : "expectile_alpha";
       const auto found = objective_parameters_.find(alpha);
       if (found == objective_parameters_.end()) corrupt(fmt::format("`{}` is missing", alpha));
-      if (std::ssize(numbers_of(alpha, found->second)) != outputs) corrupt(fmt::format("`{}` does not have {} values", alpha, outputs));
-      // Since 3.4 quantiles are sorted within the row (src/objective/quantile_obj.cu:176). The file's version decides, so that a
-      // prediction is the one its trainer made; 3.4 itself also sorts for older files.
-      if (objective.name == "reg:quantileerror" && version_ && Version{(*version_)[0], (*version_)[1]} >= Version{3, 4}) return Transform::ascending;
+      if (std::ssize(numbers_of(alpha, found->second)) != outputs)
+        corrupt(fmt::format("`{}` does not have {} values", alpha, outputs));
+      // Since 3.4 quantiles are sorted within the row (src/objective/quantile_obj.cu:176). The file's version decides,
+      // so that a prediction is the one its trainer made; 3.4 itself also sorts for older files.
+      if (objective.name == "reg:quantileerror" && version_ && Version{(*version_)[0], (*version_)[1]} >= Version{3, 4})
+        return Transform::ascending;
     }
     return objective.transform;
   }
@@ -361,19 +417,24 @@ class XgboostFile {
   void assemble_trees(TreeModel& model) {
     const std::int64_t declared = integer_of(model_parameters_, "num_trees");
     if (declared != std::ssize(trees_) || declared != std::ssize(tree_info_))
-      corrupt(fmt::format("{} trees are declared, {} present, {} assigned to outputs", declared, trees_.size(), tree_info_.size()));
+      corrupt(fmt::format("{} trees are declared, {} present, {} assigned to outputs", declared, trees_.size(),
+                          tree_info_.size()));
     if (rounds_ && !std::ranges::is_sorted(*rounds_)) corrupt("`iteration_indptr` does not ascend");
     if (rounds_ && (rounds_->empty() || rounds_->front() != 0 || rounds_->back() != declared))
       corrupt(fmt::format("`iteration_indptr` does not run from 0 to {}", declared));
 
     // The booster's own weights come last in XGBoost and win.
-    const std::vector<float> weights = booster_weights_ ? *booster_weights_ : model_weights_.value_or(std::vector<float>{});
-    if (!weights.empty() && weights.size() != trees_.size()) corrupt(fmt::format("{} DART weights for {} trees", weights.size(), trees_.size()));
+    const std::vector<float> weights =
+        booster_weights_ ? *booster_weights_ : model_weights_.value_or(std::vector<float>{});
+    if (!weights.empty() && weights.size() != trees_.size())
+      corrupt(fmt::format("{} DART weights for {} trees", weights.size(), trees_.size()));
 
     for (std::size_t i = 0; i < trees_.size(); ++i) {
       const std::int64_t output = tree_info_[i];
-      if (output < 0 || output >= std::ssize(model.base)) corrupt(fmt::format("tree {} adds to output {} of {}", i, output, model.base.size()));
-      if (trees_[i].id && *trees_[i].id != static_cast<std::int64_t>(i)) corrupt(fmt::format("tree {} has id {}", i, *trees_[i].id));
+      if (output < 0 || output >= std::ssize(model.base))
+        corrupt(fmt::format("tree {} adds to output {} of {}", i, output, model.base.size()));
+      if (trees_[i].id && *trees_[i].id != static_cast<std::int64_t>(i))
+        corrupt(fmt::format("tree {} has id {}", i, *trees_[i].id));
       Tree tree = assemble_tree(i, trees_[i]);
       tree.output = static_cast<std::uint32_t>(output);
       if (!weights.empty()) tree.weight = weights[i];
@@ -382,9 +443,10 @@ class XgboostFile {
     }
   }
 
-  static const Integers& node_integers(std::size_t tree, const char* name, const std::optional<Integers>& array, std::size_t nodes,
-                                       std::int64_t least, std::int64_t most) {
-    if (!array || array->size() != nodes) corrupt(fmt::format("tree {}: `{}` does not have {} entries", tree, name, nodes));
+  static const Integers& node_integers(std::size_t tree, const char* name, const std::optional<Integers>& array,
+                                       std::size_t nodes, std::int64_t least, std::int64_t most) {
+    if (!array || array->size() != nodes)
+      corrupt(fmt::format("tree {}: `{}` does not have {} entries", tree, name, nodes));
     for (const std::int64_t value : *array)
       if (value < least || value > most) corrupt(fmt::format("tree {}: `{}` holds {}", tree, name, value));
     return *array;
@@ -392,17 +454,20 @@ class XgboostFile {
 
   static Tree assemble_tree(std::size_t index, const TreeArrays& in) {
     if (integer_of(in.parameters, "size_leaf_vector", 0) > 1)
-      unsupported("the leaves are vectors (multi_strategy=multi_output_tree)", "train with multi_strategy=one_output_per_tree");
+      unsupported("the leaves are vectors (multi_strategy=multi_output_tree)",
+                  "train with multi_strategy=one_output_per_tree");
     constexpr std::int64_t int_max = std::numeric_limits<std::int32_t>::max();
     const std::int64_t declared = integer_of(in.parameters, "num_nodes");
     if (declared < 1 || declared > int_max || !in.value || declared != std::ssize(*in.value))
-      corrupt(fmt::format("tree {}: `num_nodes` is {}, `split_conditions` has {}", index, declared, in.value ? in.value->size() : 0));
+      corrupt(fmt::format("tree {}: `num_nodes` is {}, `split_conditions` has {}", index, declared,
+                          in.value ? in.value->size() : 0));
     const auto n = static_cast<std::size_t>(declared);
 
     const Integers& left = node_integers(index, "left_children", in.left, n, -1, declared - 1);
     const Integers& right = node_integers(index, "right_children", in.right, n, -1, declared - 1);
     const Integers& parent = node_integers(index, "parents", in.parent, n, -1, int_max);
-    const Integers& feature = node_integers(index, "split_indices", in.feature, n, 0, std::numeric_limits<std::uint32_t>::max());
+    const Integers& feature =
+        node_integers(index, "split_indices", in.feature, n, 0, std::numeric_limits<std::uint32_t>::max());
     const Integers& default_left = node_integers(index, "default_left", in.default_left, n, 0, 1);
 
     Tree tree;
@@ -419,8 +484,11 @@ class XgboostFile {
       node.value = (*in.value)[i];
       if (left[i] < 0) continue;
       // XGBoost walks to left or left + 1 and never reads the right child (src/predictor/predict_fn.h:35).
-      if (right[i] != left[i] + 1) corrupt(fmt::format("tree {}: the children of node {} are {} and {}, not neighbours", index, i, left[i], right[i]));
-      if (parent[static_cast<std::size_t>(left[i])] != static_cast<std::int64_t>(i) || parent[static_cast<std::size_t>(right[i])] != static_cast<std::int64_t>(i))
+      if (right[i] != left[i] + 1)
+        corrupt(
+            fmt::format("tree {}: the children of node {} are {} and {}, not neighbours", index, i, left[i], right[i]));
+      if (parent[static_cast<std::size_t>(left[i])] != static_cast<std::int64_t>(i) ||
+          parent[static_cast<std::size_t>(right[i])] != static_cast<std::int64_t>(i))
         corrupt(fmt::format("tree {}: the children of node {} have another parent", index, i));
     }
     if (in.split_type) assemble_categories(index, in, tree);
@@ -433,14 +501,17 @@ class XgboostFile {
     const Integers& type = node_integers(index, "split_type", in.split_type, n, 0, 1);
     const std::size_t sets = in.categories_nodes.size();
     if (in.categories_begins.size() != sets || in.categories_sizes.size() != sets)
-      corrupt(fmt::format("tree {}: {} category nodes, {} segments, {} sizes", index, sets, in.categories_begins.size(), in.categories_sizes.size()));
+      corrupt(fmt::format("tree {}: {} category nodes, {} segments, {} sizes", index, sets, in.categories_begins.size(),
+                          in.categories_sizes.size()));
     std::int64_t last = -1, used = 0;
     for (std::size_t i = 0; i < sets; ++i) {
       const std::int64_t node = in.categories_nodes[i], begin = in.categories_begins[i], size = in.categories_sizes[i];
-      if (node <= last || node >= std::ssize(tree.nodes)) corrupt(fmt::format("tree {}: `categories_nodes` holds {}", index, node));
+      if (node <= last || node >= std::ssize(tree.nodes))
+        corrupt(fmt::format("tree {}: `categories_nodes` holds {}", index, node));
       // Segments follow each other, as the writer lays them; shared ones would let a small file ask for much memory.
       if (begin != used || size < 1 || size > std::ssize(in.categories) - begin)
-        corrupt(fmt::format("tree {}: the categories of node {} are {} from {}, of {}", index, node, size, begin, in.categories.size()));
+        corrupt(fmt::format("tree {}: the categories of node {} are {} from {}, of {}", index, node, size, begin,
+                            in.categories.size()));
       last = node;
       used += size;
       std::vector<std::int32_t> set;
@@ -455,7 +526,8 @@ class XgboostFile {
     }
     for (std::size_t i = 0; i < n; ++i)
       if (tree.nodes[i].left >= 0 && (type[i] == 1) != (tree.nodes[i].categories >= 0))
-        corrupt(fmt::format("tree {}: node {} is {}categorical but has {} categories", index, i, type[i] == 1 ? "" : "not ", type[i] == 1 ? "no" : "a set of"));
+        corrupt(fmt::format("tree {}: node {} is {}categorical but has {} categories", index, i,
+                            type[i] == 1 ? "" : "not ", type[i] == 1 ? "no" : "a set of"));
   }
 };
 

@@ -19,7 +19,8 @@ void Document::fail(const std::string& message) const {
 
 namespace {
 
-/// The keys of one object, each allowed once: XGBoost takes the last in JSON and the first in UBJSON, so two are a contradiction.
+/// The keys of one object, each allowed once: XGBoost takes the last in JSON and the first in UBJSON, so two are a
+/// contradiction.
 class Keys {
  public:
   void add(const Document& document, const std::string& key) {
@@ -49,9 +50,7 @@ class Json final : public Document {
     expect('}');
   }
 
-  void array(const std::function<void()>& element) override {
-    elements(element);
-  }
+  void array(const std::function<void()>& element) override { elements(element); }
 
   std::string text() override {
     expect('"');
@@ -60,8 +59,10 @@ class Json final : public Document {
       const char c = take();
       if (c == '"') return out;
       if (static_cast<unsigned char>(c) < 0x20) fail("a control character inside a string");
-      if (c != '\\') out += c;
-      else escape(out);
+      if (c != '\\')
+        out += c;
+      else
+        escape(out);
     }
   }
 
@@ -86,11 +87,16 @@ class Json final : public Document {
 
   void skip() override {
     switch (peek()) {
-      case '{': return object([&](const std::string&) { skip(); });
-      case '[': return array([&] { skip(); });
-      case '"': text(); return;
+      case '{':
+        return object([&](const std::string&) { skip(); });
+      case '[':
+        return array([&] { skip(); });
+      case '"':
+        text();
+        return;
       default:
-        if (const std::string_view token = scalar(); token != "true" && token != "false" && token != "null") real(token);
+        if (const std::string_view token = scalar(); token != "true" && token != "false" && token != "null")
+          real(token);
     }
   }
 
@@ -101,7 +107,9 @@ class Json final : public Document {
 
  private:
   void white_space() {
-    while (at_ < bytes_.size() && (bytes_[at_] == ' ' || bytes_[at_] == '\n' || bytes_[at_] == '\r' || bytes_[at_] == '\t')) ++at_;
+    while (at_ < bytes_.size() &&
+           (bytes_[at_] == ' ' || bytes_[at_] == '\n' || bytes_[at_] == '\r' || bytes_[at_] == '\t'))
+      ++at_;
   }
 
   char take() {
@@ -140,7 +148,8 @@ class Json final : public Document {
     peek();
     const std::size_t begin = at_;
     const auto part = [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' || c == '.';
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '-' ||
+             c == '.';
     };
     while (at_ < bytes_.size() && part(bytes_[at_])) ++at_;
     if (at_ == begin) fail("expected a value");
@@ -170,14 +179,30 @@ class Json final : public Document {
 
   void escape(std::string& out) {
     switch (const char c = take()) {
-      case '"': case '\\': case '/': out += c; return;
-      case 'b': out += '\b'; return;
-      case 'f': out += '\f'; return;
-      case 'n': out += '\n'; return;
-      case 'r': out += '\r'; return;
-      case 't': out += '\t'; return;
-      case 'u': return unicode(out);
-      default: fail("an unknown escape inside a string");
+      case '"':
+      case '\\':
+      case '/':
+        out += c;
+        return;
+      case 'b':
+        out += '\b';
+        return;
+      case 'f':
+        out += '\f';
+        return;
+      case 'n':
+        out += '\n';
+        return;
+      case 'r':
+        out += '\r';
+        return;
+      case 't':
+        out += '\t';
+        return;
+      case 'u':
+        return unicode(out);
+      default:
+        fail("an unknown escape inside a string");
     }
   }
 
@@ -185,7 +210,10 @@ class Json final : public Document {
     std::uint32_t value = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = take();
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) fail("\\u needs four hex digits");
       value = value * 16 + static_cast<std::uint32_t>(digit);
     }
@@ -203,10 +231,21 @@ class Json final : public Document {
       fail("half a surrogate pair inside a string");
     }
     const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (code < 0x80) { put(code); return; }
-    if (code < 0x800) { put(0xc0 | code >> 6); put(0x80 | (code & 0x3f)); return; }
-    if (code < 0x10000) put(0xe0 | code >> 12);
-    else { put(0xf0 | code >> 18); put(0x80 | (code >> 12 & 0x3f)); }
+    if (code < 0x80) {
+      put(code);
+      return;
+    }
+    if (code < 0x800) {
+      put(0xc0 | code >> 6);
+      put(0x80 | (code & 0x3f));
+      return;
+    }
+    if (code < 0x10000)
+      put(0xe0 | code >> 12);
+    else {
+      put(0xf0 | code >> 18);
+      put(0x80 | (code >> 12 & 0x3f));
+    }
     put(0x80 | (code >> 6 & 0x3f));
     put(0x80 | (code & 0x3f));
   }
@@ -234,7 +273,8 @@ class Ubj final : public Document {
     Nested nested(*this);
     expect('[');
     switch (peek()) {
-      case '$': fail("expected an array of values, found an array of numbers");
+      case '$':
+        fail("expected an array of values, found an array of numbers");
       case '#': {
         ++at_;
         for (std::size_t n = count(1); n > 0; --n) element();
@@ -265,12 +305,16 @@ class Ubj final : public Document {
 
   void skip() override {
     switch (peek()) {
-      case '{': return object([&](const std::string&) { skip(); });
+      case '{':
+        return object([&](const std::string&) { skip(); });
       case '[':
         if (at_ + 1 < bytes_.size() && bytes_[at_ + 1] == '$') return skip_typed();
         return array([&] { skip(); });
-      case 'S': text(); return;
-      default: skip_scalar(take());
+      case 'S':
+        text();
+        return;
+      default:
+        skip_scalar(take());
     }
   }
 
@@ -291,7 +335,8 @@ class Ubj final : public Document {
   }
 
   void expect(char c) {
-    if (peek() != c) fail(fmt::format("expected `{}`, found byte 0x{:02x}", c, static_cast<unsigned char>(bytes_[at_])));
+    if (peek() != c)
+      fail(fmt::format("expected `{}`, found byte 0x{:02x}", c, static_cast<unsigned char>(bytes_[at_])));
     ++at_;
   }
 
@@ -299,28 +344,38 @@ class Ubj final : public Document {
   T big_endian() {
     if (bytes_.size() - at_ < sizeof(T)) fail("the file ends in the middle of a value");
     T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes_[at_ + i]));
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+      value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes_[at_ + i]));
     at_ += sizeof(T);
     return value;
   }
 
   std::int64_t integer(char type) {
     switch (type) {
-      case 'i': return static_cast<std::int8_t>(take());
-      case 'U': return static_cast<unsigned char>(take());
-      case 'I': return static_cast<std::int16_t>(big_endian<std::uint16_t>());
-      case 'l': return static_cast<std::int32_t>(big_endian<std::uint32_t>());
-      case 'L': return static_cast<std::int64_t>(big_endian<std::uint64_t>());
-      case 'T': return 1;
-      case 'F': return 0;
-      default: fail(fmt::format("expected a number, found byte 0x{:02x}", static_cast<unsigned char>(type)));
+      case 'i':
+        return static_cast<std::int8_t>(take());
+      case 'U':
+        return static_cast<unsigned char>(take());
+      case 'I':
+        return static_cast<std::int16_t>(big_endian<std::uint16_t>());
+      case 'l':
+        return static_cast<std::int32_t>(big_endian<std::uint32_t>());
+      case 'L':
+        return static_cast<std::int64_t>(big_endian<std::uint64_t>());
+      case 'T':
+        return 1;
+      case 'F':
+        return 0;
+      default:
+        fail(fmt::format("expected a number, found byte 0x{:02x}", static_cast<unsigned char>(type)));
     }
   }
 
   /// A count of things that take at least `size` bytes each: more than the rest of the file can hold is refused.
   std::size_t count(std::size_t size) {
     const std::int64_t n = integer(take());
-    if (n < 0 || static_cast<std::uint64_t>(n) > (bytes_.size() - at_) / size) fail(fmt::format("a count of {} is more than the file holds", n));
+    if (n < 0 || static_cast<std::uint64_t>(n) > (bytes_.size() - at_) / size)
+      fail(fmt::format("a count of {} is more than the file holds", n));
     return static_cast<std::size_t>(n);
   }
 
@@ -333,11 +388,19 @@ class Ubj final : public Document {
 
   std::size_t size_of(char type) const {
     switch (type) {
-      case 'i': case 'U': return 1;
-      case 'I': return 2;
-      case 'l': case 'd': return 4;
-      case 'L': case 'D': return 8;
-      default: fail(fmt::format("an array of type 0x{:02x}", static_cast<unsigned char>(type)));
+      case 'i':
+      case 'U':
+        return 1;
+      case 'I':
+        return 2;
+      case 'l':
+      case 'd':
+        return 4;
+      case 'L':
+      case 'D':
+        return 8;
+      default:
+        fail(fmt::format("an array of type 0x{:02x}", static_cast<unsigned char>(type)));
     }
   }
 
@@ -367,10 +430,16 @@ class Ubj final : public Document {
 
   void skip_scalar(char type) {
     switch (type) {
-      case 'Z': return;
-      case 'd': big_endian<std::uint32_t>(); return;
-      case 'D': big_endian<std::uint64_t>(); return;
-      default: integer(type);
+      case 'Z':
+        return;
+      case 'd':
+        big_endian<std::uint32_t>();
+        return;
+      case 'D':
+        big_endian<std::uint64_t>();
+        return;
+      default:
+        integer(type);
     }
   }
 };
@@ -383,11 +452,13 @@ std::unique_ptr<Document> Document::open(std::span<const std::byte> bytes) {
   if (brace < text.size() && text[brace] == '{') {
     const std::size_t next = text.find_first_not_of(" \t\r\n", brace + 1);
     if (next != std::string_view::npos && (text[next] == '"' || text[next] == '}')) return std::make_unique<Json>(text);
-    if (brace == 0 && text.size() > 1 && std::string_view("iUIlL").find(text[1]) != std::string_view::npos) return std::make_unique<Ubj>(text);
+    if (brace == 0 && text.size() > 1 && std::string_view("iUIlL").find(text[1]) != std::string_view::npos)
+      return std::make_unique<Ubj>(text);
   }
   throw Error(ErrorCode::model_format, "not an XGBoost model in JSON or UBJSON",
-              text.starts_with("binf") || text.starts_with("bs64") ? "this is XGBoost's old binary format; load it with XGBoost 1.7 and save_model(\"model.ubj\")"
-                                                                  : "save the model with save_model(\"model.ubj\") or save_model(\"model.json\")");
+              text.starts_with("binf") || text.starts_with("bs64")
+                  ? "this is XGBoost's old binary format; load it with XGBoost 1.7 and save_model(\"model.ubj\")"
+                  : "save the model with save_model(\"model.ubj\") or save_model(\"model.json\")");
 }
 
 }  // namespace featlib::detail

@@ -1,8 +1,9 @@
 /// One pull reader for JSON and UBJSON: the loader says what it expects next and gets it, or an Error with the byte.
 ///
-/// Written here rather than on nlohmann's SAX interface because XGBoost writes NaN and Infinity as bare tokens, which nlohmann
-/// refuses; because a float must be parsed from its digits once (through a double it rounds twice); and because model arrays
-/// are read straight into typed vectors. Nothing is allocated by a declared count: each element is paid for in bytes of input.
+/// Written here rather than on nlohmann's SAX interface because XGBoost writes NaN and Infinity as bare tokens, which
+/// nlohmann refuses; because a float must be parsed from its digits once (through a double it rounds twice); and
+/// because model arrays are read straight into typed vectors. Nothing is allocated by a declared count: each element is
+/// paid for in bytes of input.
 #pragma once
 
 #include <cstddef>
@@ -30,11 +31,11 @@ class Document {
   virtual void array(const std::function<void()>& element) = 0;
 
   virtual std::string text() = 0;
-  virtual std::int64_t integer() = 0;                 ///< true and false count as 1 and 0
+  virtual std::int64_t integer() = 0;  ///< true and false count as 1 and 0
   virtual std::vector<std::int64_t> integers() = 0;
   virtual std::vector<float> floats() = 0;
-  virtual void skip() = 0;                            ///< any value
-  virtual void finish() = 0;                          ///< refuses anything but white space after the document
+  virtual void skip() = 0;    ///< any value
+  virtual void finish() = 0;  ///< refuses anything but white space after the document
 
   /// Throws model-corrupt with the place.
   [[noreturn]] void fail(const std::string& message) const;

@@ -39,7 +39,9 @@ json tree(const std::vector<NodeSpec>& nodes, int id = 0) {
     const NodeSpec& node = nodes[i];
     left.push_back(node.left > 0 ? node.left : -1);
     right.push_back(node.left > 0 ? node.left + 1 : -1);
-    if (node.left > 0) parents[static_cast<std::size_t>(node.left)] = parents[static_cast<std::size_t>(node.left) + 1] = static_cast<int>(i);
+    if (node.left > 0)
+      parents[static_cast<std::size_t>(node.left)] = parents[static_cast<std::size_t>(node.left) + 1] =
+          static_cast<int>(i);
     features.push_back(node.feature);
     values.push_back(node.value);
     defaults.push_back(node.default_left);
@@ -52,23 +54,30 @@ json tree(const std::vector<NodeSpec>& nodes, int id = 0) {
   t["default_left"] = defaults;
   t["split_type"] = std::vector<int>(nodes.size(), 0);
   t["categories"] = t["categories_nodes"] = t["categories_segments"] = t["categories_sizes"] = json::array();
-  t["tree_param"] = {{"num_nodes", std::to_string(nodes.size())}, {"num_deleted", "0"}, {"num_feature", "2"}, {"size_leaf_vector", "1"}};
+  t["tree_param"] = {{"num_nodes", std::to_string(nodes.size())},
+                     {"num_deleted", "0"},
+                     {"num_feature", "2"},
+                     {"size_leaf_vector", "1"}};
   t["id"] = id;
   return t;
 }
 
 /// x0 < 0.5 ? 1 : (x1 < 2 ? 10 : 20), missing x0 right, missing x1 left.
-json two_level(int id = 0) { return tree({{1, 0, 0.5f, 0}, {0, 0, 1.0f}, {3, 1, 2.0f, 1}, {0, 0, 10.0f}, {0, 0, 20.0f}}, id); }
+json two_level(int id = 0) {
+  return tree({{1, 0, 0.5f, 0}, {0, 0, 1.0f}, {3, 1, 2.0f, 1}, {0, 0, 10.0f}, {0, 0, 20.0f}}, id);
+}
 
 json leaf(float value, int id = 0) { return tree({{0, 0, value}}, id); }
 
-json model(std::vector<json> trees, const std::string& objective = "reg:squarederror", const std::string& base_score = "[0E0]") {
+json model(std::vector<json> trees, const std::string& objective = "reg:squarederror",
+           const std::string& base_score = "[0E0]") {
   json m;
   json& learner = m["learner"];
   learner["feature_names"] = json::array();
   learner["feature_types"] = json::array();
   learner["attributes"] = json::object();
-  learner["learner_model_param"] = {{"base_score", base_score}, {"num_class", "0"}, {"num_feature", "2"}, {"num_target", "1"}};
+  learner["learner_model_param"] = {
+      {"base_score", base_score}, {"num_class", "0"}, {"num_feature", "2"}, {"num_target", "1"}};
   learner["objective"] = {{"name", objective}};
   json& booster = learner["gradient_booster"];
   booster["name"] = "gbtree";
@@ -115,7 +124,9 @@ std::vector<float> prediction(const Ensemble& e, const std::vector<float>& row) 
 }
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) { return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) {
+           return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+         });
 }
 
 std::filesystem::path golden() { return std::filesystem::path(FEATLIB_SOURCE_DIR) / "tests/golden/models"; }
@@ -133,7 +144,8 @@ std::vector<std::filesystem::path> golden_models() {
   return paths;
 }
 
-/// A categorical root on feature 0 over the given codes: 100 for those in the set (right), -100 for the others, missing left.
+/// A categorical root on feature 0 over the given codes: 100 for those in the set (right), -100 for the others, missing
+/// left.
 json categorical(const std::vector<int>& codes) {
   json t = tree({{1, 0, 0.0f, 1}, {0, 0, -100.0f}, {0, 0, 100.0f}});
   t["split_type"] = {1, 0, 0};
@@ -211,8 +223,47 @@ TEST_CASE("more trees than are walked at once give the same sum, in one row and 
   CHECK(margin(e, {0.0f, 0.0f})[0] == 14.0f + 0.125f * (0 + 3 + 6 + 9 + 12 + 15 + 18));
 }
 
+TEST_CASE("a bushy tree with one long chain scores like any other") {
+  std::vector<NodeSpec> nodes{{0, 0, 0}};
+  const auto split = [&](int at, int feature, float threshold) {
+    nodes[static_cast<std::size_t>(at)] = {static_cast<int>(nodes.size()), feature, threshold};
+    nodes.insert(nodes.end(), 2, {0, 0, -1.0f});
+    return static_cast<int>(nodes.size()) - 2;
+  };
+  split(0, 1, 0.0f);
+  std::vector<int> bush{1};
+  for (int level = 0; level < 10; ++level) {
+    std::vector<int> next;
+    for (const int at : bush) {
+      const int left = split(at, 1, -1.0f);
+      next.insert(next.end(), {left, left + 1});
+    }
+    bush = next;
+  }
+  const int depth = 300;
+  for (int i = 0, at = 2; i < depth; ++i) {  // x0 < i ends in a leaf of i
+    const int left = split(at, 0, static_cast<float>(i));
+    nodes[static_cast<std::size_t>(left)].value = static_cast<float>(i);
+    nodes[static_cast<std::size_t>(left) + 1].value = static_cast<float>(depth);
+    at = left + 1;
+  }
+  std::vector<json> trees;
+  for (int i = 0; i < 8; ++i) trees.push_back(tree(nodes, i));
+  const Ensemble e = loaded(model(trees));
+  std::vector<float> rows, out(200), expected;
+  for (int i = 0; i < 200; ++i) {
+    const float x0 = static_cast<float>(2 * i) - 50.5f;
+    rows.insert(rows.end(), {x0, i % 5 == 0 ? -1.0f : 0.0f});
+    expected.push_back(8.0f * (i % 5 == 0 ? -1.0f : std::clamp(std::ceil(x0), 0.0f, static_cast<float>(depth))));
+    CHECK(margin(e, {rows[rows.size() - 2], rows.back()})[0] == expected.back());
+  }
+  e.margin(rows, 200, out);
+  CHECK(out == expected);
+}
+
 TEST_CASE("leaf indices are the trainer's node numbers, with deleted nodes between") {
-  json t = tree({{5, 0, 0.5f}, {0, 2147483647, 0}, {0, 2147483647, 0}, {0, 0, 7.0f}, {0, 0, 8.0f}, {0, 0, 1.0f}, {3, 1, 2.0f}});
+  json t = tree(
+      {{5, 0, 0.5f}, {0, 2147483647, 0}, {0, 2147483647, 0}, {0, 0, 7.0f}, {0, 0, 8.0f}, {0, 0, 1.0f}, {3, 1, 2.0f}});
   t["tree_param"]["num_deleted"] = "2";
   const Ensemble e = loaded(model({t}));
   std::vector<std::int32_t> out(3);
@@ -225,7 +276,8 @@ TEST_CASE("categories in the set go right; all others, also impossible ones, go 
   for (const auto& codes : {small, sparse}) {
     const Ensemble e = loaded(model({categorical(codes)}));
     for (const int code : codes) CHECK(margin(e, {static_cast<float>(code), 0})[0] == 100.0f);
-    for (const float other : {0.0f, -0.0f, 2.0f, 30.0f, 33.0f, 64.0f, 1000.0f, -1.0f, -0.5f, 16777214.0f, 16777216.0f, 4294967296.0f, 3e38f, inf, -inf, missing})
+    for (const float other : {0.0f, -0.0f, 2.0f, 30.0f, 33.0f, 64.0f, 1000.0f, -1.0f, -0.5f, 16777214.0f, 16777216.0f,
+                              4294967296.0f, 3e38f, inf, -inf, missing})
       CHECK(margin(e, {other, 0})[0] == -100.0f);
   }
   const Ensemble e = loaded(model({categorical(small)}));
@@ -261,18 +313,25 @@ TEST_CASE("every spelling of base_score is read, one value serves all outputs") 
 }
 
 TEST_CASE("base_score becomes a margin as the objective says") {
-  const auto base = [](const std::string& objective, const std::string& score) { return margin(loaded(model({}, objective, score)), {0, 0})[0]; };
+  const auto base = [](const std::string& objective, const std::string& score) {
+    return margin(loaded(model({}, objective, score)), {0, 0})[0];
+  };
   CHECK(std::bit_cast<std::uint32_t>(base("binary:logistic", "[5E-1]")) == std::bit_cast<std::uint32_t>(-0.0f));
   CHECK(base("reg:logistic", "0.25") == -std::log(1.0f / 0.25f - 1.0f));
   CHECK(base("binary:logistic", "[0]") == -std::log(1.0f / 1e-6f - 1.0f));
   CHECK(base("binary:logistic", "[1]") == -std::log(1.0f / (1.0f - 1e-6f) - 1.0f));
-  for (const char* objective : {"count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft"}) CHECK(base(objective, "2") == std::log(2.0f));
-  for (const char* objective : {"binary:logitraw", "binary:hinge", "reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:pseudohubererror", "reg:absoluteerror", "rank:ndcg", "rank:pairwise", "rank:map"})
+  for (const char* objective : {"count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft"})
+    CHECK(base(objective, "2") == std::log(2.0f));
+  for (const char* objective :
+       {"binary:logitraw", "binary:hinge", "reg:squarederror", "reg:linear", "reg:squaredlogerror",
+        "reg:pseudohubererror", "reg:absoluteerror", "rank:ndcg", "rank:pairwise", "rank:map"})
     CHECK(base(objective, "0.25") == 0.25f);
 }
 
 TEST_CASE("each objective has its own transform") {
-  const auto predict = [](const std::string& objective, float value) { return prediction(loaded(model({leaf(value)}, objective, "[5E-1]")), {0, 0})[0]; };
+  const auto predict = [](const std::string& objective, float value) {
+    return prediction(loaded(model({leaf(value)}, objective, "[5E-1]")), {0, 0})[0];
+  };
   CHECK(predict("binary:logistic", 0.75f) == 1.0f / (std::exp(-0.75f) + 1.0f + 1e-16f));
   CHECK(predict("binary:logistic", -1000.0f) == 1.0f / (std::exp(88.7f) + 1.0f));
   CHECK(predict("binary:logistic", 1000.0f) == 1.0f);
@@ -322,7 +381,9 @@ TEST_CASE("thresholds and leaves are rounded from their digits once") {
 
 TEST_CASE("a model describes itself") {
   json m = model({two_level()}, "binary:logistic", "0.5");
-  m["learner"]["feature_names"] = {"amount", "gr\xc3\xb6\xc3\x9f" "e"};
+  m["learner"]["feature_names"] = {"amount",
+                                   "gr\xc3\xb6\xc3\x9f"
+                                   "e"};
   const std::string text = m.dump(-1, ' ', true);  // non-ASCII as \u escapes
   const Ensemble e = parse(text).value();
   CHECK(e.features() == 2);
@@ -330,7 +391,9 @@ TEST_CASE("a model describes itself") {
   CHECK(e.trees() == 1);
   CHECK(e.objective() == "binary:logistic");
   CHECK(e.format() == "xgboost-json");
-  CHECK(e.feature_names() == std::vector<std::string>{"amount", "gr\xc3\xb6\xc3\x9f" "e"});
+  CHECK(e.feature_names() == std::vector<std::string>{"amount",
+                                                      "gr\xc3\xb6\xc3\x9f"
+                                                      "e"});
   CHECK(e.bytes().size() == text.size());
   CHECK(e.fingerprint().size() == 64);
   CHECK(loaded(m).fingerprint() != e.fingerprint());
@@ -348,8 +411,10 @@ TEST_CASE("the models of each XGBoost version give the bits it wrote down") {
       std::vector<std::vector<float>> parts(1);
       std::istringstream words(line);
       for (std::string word; words >> word;) {
-        if (word == "|") parts.emplace_back();
-        else parts.back().push_back(std::strtof(word.c_str(), nullptr));
+        if (word == "|")
+          parts.emplace_back();
+        else
+          parts.back().push_back(std::strtof(word.c_str(), nullptr));
       }
       REQUIRE(parts.size() == 4);
       CHECK(same_bits(margin(e, parts[0]), parts[1]));
@@ -373,7 +438,8 @@ TEST_CASE("the published airline model of XGBoost 1.4 reproduces its published p
     for (std::string line; std::getline(rows, line); ++lines) {
       std::vector<float> row;
       std::istringstream cells(line);
-      for (std::string cell; std::getline(cells, cell, ',');) row.push_back(static_cast<float>(std::strtod(cell.c_str(), nullptr)));
+      for (std::string cell; std::getline(cells, cell, ',');)
+        row.push_back(static_cast<float>(std::strtod(cell.c_str(), nullptr)));
       const float expected = row.back();
       row.pop_back();
       wrong += prediction(e, row)[0] != expected;
@@ -401,7 +467,9 @@ TEST_CASE("copies in many threads score alike") {
 // ---- what is refused ----------------------------------------------------------------------------------------------
 
 TEST_CASE("what is not a model file is model-format") {
-  for (const std::string text : {"", " ", "tree\nversion=v4\n", "CBM1", "[1]", "binf model", "{", "{}", R"({"a": 1})", R"({"version": [3, 2, 0]})"}) CHECK(refusal(text) == ErrorCode::model_format);
+  for (const std::string text : {"", " ", "tree\nversion=v4\n", "CBM1", "[1]", "binf model", "{", "{}", R"({"a": 1})",
+                                 R"({"version": [3, 2, 0]})"})
+    CHECK(refusal(text) == ErrorCode::model_format);
   CHECK(Ensemble::load("no/such/file.json").error().failures()[0].code == ErrorCode::io_failed);
   CHECK(Ensemble::load(golden()).error().failures()[0].code == ErrorCode::io_failed);
 }
@@ -435,13 +503,17 @@ TEST_CASE("the limits hold on their inside") {
   parameters(m)["num_feature"] = "1073741824";
   CHECK(loaded(m).outputs() == 1048576);
   m = model({two_level()});
-  booster(m)["model"]["cats"]["enc"] = {{{"type", 13}, {"values", {0, 1, 2}}}, {{"offsets", json::array()}, {"values", json::array()}}};
+  booster(m)["model"]["cats"]["enc"] = {{{"type", 13}, {"values", {0, 1, 2}}},
+                                        {{"offsets", json::array()}, {"values", json::array()}}};
   CHECK(margin(loaded(m), {0, 0})[0] == 1.0f);
   m = model({}, "multi:softmax");
   for (const int classes : {1024, 1025}) {
-    parameters(m)["num_class"] = m["learner"]["objective"]["softmax_multiclass_param"]["num_class"] = std::to_string(classes);
-    if (classes == 1024) CHECK(prediction(loaded(m), {0, 0}) == std::vector<float>{0});
-    else CHECK(refusal(m) == ErrorCode::model_unsupported);
+    parameters(m)["num_class"] = m["learner"]["objective"]["softmax_multiclass_param"]["num_class"] =
+        std::to_string(classes);
+    if (classes == 1024)
+      CHECK(prediction(loaded(m), {0, 0}) == std::vector<float>{0});
+    else
+      CHECK(refusal(m) == ErrorCode::model_unsupported);
   }
 }
 
@@ -454,14 +526,16 @@ TEST_CASE("a file that contradicts itself is model-corrupt") {
   using Change = std::function<void(json&)>;
   const std::vector<Change> changes{
       // links
-      [](json& m) { first_tree(m)["left_children"][2] = 0, first_tree(m)["right_children"][2] = 1; },   // a cycle
-      [](json& m) { first_tree(m)["left_children"][2] = 1, first_tree(m)["right_children"][2] = 2; },   // two parents
-      [](json& m) { first_tree(m)["left_children"][0] = 3, first_tree(m)["right_children"][0] = 4; },   // unreachable nodes
-      [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 5; },   // outside
+      [](json& m) { first_tree(m)["left_children"][2] = 0, first_tree(m)["right_children"][2] = 1; },  // a cycle
+      [](json& m) { first_tree(m)["left_children"][2] = 1, first_tree(m)["right_children"][2] = 2; },  // two parents
+      [](json& m) {
+        first_tree(m)["left_children"][0] = 3, first_tree(m)["right_children"][0] = 4;
+      },  // unreachable nodes
+      [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 5; },  // outside
       [](json& m) { first_tree(m)["left_children"][2] = -2; },
       [](json& m) { first_tree(m)["right_children"][2] = -1; },
       [](json& m) { first_tree(m)["right_children"][1] = 3; },
-      [](json& m) { first_tree(m)["right_children"][0] = 3; },   // not neighbours
+      [](json& m) { first_tree(m)["right_children"][0] = 3; },  // not neighbours
       [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 3; },
       [](json& m) {  // a cycle through the root whose parents agree with it
         first_tree(m)["left_children"] = {2, -1, 0, -1, -1}, first_tree(m)["right_children"] = {3, -1, 1, -1, -1};
@@ -501,13 +575,20 @@ TEST_CASE("a file that contradicts itself is model-corrupt") {
       [](json& m) { m["version"] = {-3, 2, 0}; },
       [](json& m) { parameters(m)["num_class"] = "3", parameters(m)["num_target"] = "2"; },
       [](json& m) { m["learner"]["objective"] = {{"name", "reg:gamma"}}, parameters(m)["base_score"] = "0"; },
-      [](json& m) { m["learner"]["objective"] = {{"name", "multi:softprob"}, {"softmax_multiclass_param", {{"num_class", "3"}}}}; },
-      [](json& m) { m["learner"]["objective"] = {{"name", "reg:quantileerror"}, {"quantile_loss_param", {{"quantile_alpha", "[0.1,0.2]"}}}}; },
+      [](json& m) {
+        m["learner"]["objective"] = {{"name", "multi:softprob"}, {"softmax_multiclass_param", {{"num_class", "3"}}}};
+      },
+      [](json& m) {
+        m["learner"]["objective"] = {{"name", "reg:quantileerror"},
+                                     {"quantile_loss_param", {{"quantile_alpha", "[0.1,0.2]"}}}};
+      },
       // categories
       [&](json& m) { m = with_categories, first_tree(m)["categories_sizes"] = {3}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_sizes"] = {0}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_segments"] = {1}; },
-      [&](json& m) { m = with_categories, first_tree(m)["categories_segments"] = {1}, first_tree(m)["categories_sizes"] = {1}; },
+      [&](json& m) {
+        m = with_categories, first_tree(m)["categories_segments"] = {1}, first_tree(m)["categories_sizes"] = {1};
+      },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = {3}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = {1}; },
       [&](json& m) { m = with_categories, first_tree(m)["categories_nodes"] = json::array(); },
@@ -548,8 +629,11 @@ TEST_CASE("malformed JSON is model-corrupt, at a byte") {
     text.replace(text.find("\"attributes\":{}"), 15, "\"attributes\":" + value);
     return text;
   };
-  for (const char* value : {"{\"a\":1}", "[true,false,null,-1.5e3,NaN,Infinity,-Infinity]", "\"\\u00e4\\ud83d\\ude00\\n\\/\"", "{\"a\":{\"a\":1}}"}) CHECK(parse(attribute(value)));
-  for (const char* value : {"{\"a\":1,\"a\":2}", "{\"a\" 1}", "{1:1}", "[1,]", "[1 2]", "nul", "nan", "inf", "+1", ".5", "-", "1e", "1e99", "\"\\x\"", "\"\\u12g4\"", "\"\\ud83d\"", "\"\\udc00\"", "\"\n\""})
+  for (const char* value : {"{\"a\":1}", "[true,false,null,-1.5e3,NaN,Infinity,-Infinity]",
+                            "\"\\u00e4\\ud83d\\ude00\\n\\/\"", "{\"a\":{\"a\":1}}"})
+    CHECK(parse(attribute(value)));
+  for (const char* value : {"{\"a\":1,\"a\":2}", "{\"a\" 1}", "{1:1}", "[1,]", "[1 2]", "nul", "nan", "inf", "+1", ".5",
+                            "-", "1e", "1e99", "\"\\x\"", "\"\\u12g4\"", "\"\\ud83d\"", "\"\\udc00\"", "\"\n\""})
     CHECK(refusal(attribute(value)) == ErrorCode::model_corrupt);
   CHECK(parse(attribute(std::string(30, '[') + std::string(30, ']'))));
   CHECK(refusal(attribute(std::string(31, '[') + std::string(31, ']'))) == ErrorCode::model_corrupt);
@@ -561,7 +645,8 @@ TEST_CASE("malformed UBJSON is model-corrupt, and a count larger than the file a
   const std::string good = contents(golden() / "xgb_3_2_categories.ubj");
   REQUIRE(parse(good));
   CHECK(refusal(good + "x") == ErrorCode::model_corrupt);
-  for (const std::string& key : {std::string("base_weights[$d#"), std::string("trees[#"), std::string("feature_types[#")}) {
+  for (const std::string& key :
+       {std::string("base_weights[$d#"), std::string("trees[#"), std::string("feature_types[#")}) {
     std::string changed = good;
     const std::size_t at = changed.find(key);
     REQUIRE(at != std::string::npos);
@@ -596,11 +681,21 @@ TEST_CASE("a damaged model is refused or scores: it never crashes") {
       for (int e = 0; e < edits; ++e) {
         const std::size_t at = random() % bad.size();
         switch (random() % 5) {
-          case 0: bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8)); break;
-          case 1: bad[at] = static_cast<char>(random()); break;
-          case 2: bad[at] = interesting[random() % interesting.size()]; break;
-          case 3: bad.erase(at, 1 + random() % 9); break;
-          case 4: bad.insert(at, good.substr(random() % good.size(), random() % 40)); break;
+          case 0:
+            bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8));
+            break;
+          case 1:
+            bad[at] = static_cast<char>(random());
+            break;
+          case 2:
+            bad[at] = interesting[random() % interesting.size()];
+            break;
+          case 3:
+            bad.erase(at, 1 + random() % 9);
+            break;
+          case 4:
+            bad.insert(at, good.substr(random() % good.size(), random() % 40));
+            break;
         }
         if (bad.empty()) break;
       }

@@ -192,7 +192,7 @@ def test_pruned_trees_keep_their_node_numbers():
 @pytest.mark.skipif(VERSION < (3, 2), reason="older XGBoost refuses base_score 0 and 1")
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_table_of_one_label_has_a_clamped_base_margin(label):
-    rng, X, _ = training_table(9)
+    _, X, _ = training_table(9)
     booster = xgb.train({"objective": "binary:logistic"}, xgb.DMatrix(X, np.full(len(X), label)), 3)
     for model in both_formats(booster):
         assert_same_bits(model.predict(X), booster.predict(xgb.DMatrix(X)))
@@ -254,7 +254,7 @@ def test_a_file_is_read_by_content(tmp_path):
 
 
 def test_feature_names_come_from_the_file():
-    rng, X, signal = training_table(13)
+    _, X, signal = training_table(13)
     names = ["amount", "größe", 'a "quoted" name', "tab\tname", "back\\slash", "x5"]
     booster = xgb.train({"objective": "reg:squarederror"}, xgb.DMatrix(X, signal, feature_names=names), 2)
     for model in both_formats(booster):
@@ -321,7 +321,7 @@ def test_a_table_with_a_matrix_is_taken_as_its_matrix():
 
 
 def test_what_cannot_be_scored_exactly_is_refused():
-    rng, X, signal = training_table(18)
+    _, X, signal = training_table(18)
     linear = xgb.train({"booster": "gblinear"}, xgb.DMatrix(np.nan_to_num(X), signal), 2)
     with pytest.raises(fl.ModelError, match="model-unsupported.*gblinear"):
         fl.Ensemble.from_xgboost(linear)

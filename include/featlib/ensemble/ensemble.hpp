@@ -28,9 +28,9 @@ struct Forest;
 
 /// A trained model: immutable, a pointer to copy, safe to call from many threads at once.
 ///
-/// Loading checks every index, count and link of the file (files are hostile); scoring checks nothing, allocates nothing,
-/// takes no lock and starts no thread. Codes given by load and parse: model-format, model-corrupt, model-unsupported; load
-/// also io-failed.
+/// Loading checks every index, count and link of the file (files are hostile); scoring checks nothing, allocates
+/// nothing, takes no lock and starts no thread. Codes given by load and parse: model-format, model-corrupt,
+/// model-unsupported; load also io-failed.
 class Ensemble {
  public:
   /// Reads a file; the content decides the format, not the name.
@@ -51,8 +51,8 @@ class Ensemble {
 
   /// Sum of base margin and leaves, in float32 and in tree order.
   ///
-  /// Shape: `rows` is n x features(), row-major; `out` is n x outputs(). NaN is missing; +-0 are equal; infinities compare.
-  /// Category codes are their numbers as floats.
+  /// Shape: `rows` is n x features(), row-major; `out` is n x outputs(). NaN is missing; +-0 are equal; infinities
+  /// compare. Category codes are their numbers as floats.
   void margin(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept;
 
   /// The margin through the objective's transform (sigmoid, exp, softmax, ...).
