@@ -52,8 +52,7 @@ Refusal State::observe(int source, std::span<const Cell> cells) {
   for (std::size_t f = 0; f < fields.size(); ++f) {
     const Refusal refusal = accept(fields[f], cells[f], pool_, slots[f]);
     if (refusal == Refusal::none) continue;
-    release_texts(state, slots);
-    ++state.counters.refused[refusal];
+    refuse_slots(source, slots, refusal);
     return refusal;
   }
   return observe_slots(source, slots);
@@ -71,8 +70,7 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
   Rows& rows = state.rows;
   const Source& source = rows.source();
   const auto refuse = [&](Refusal why) {
-    release_texts(state, slots);
-    ++state.counters.refused[why];
+    refuse_slots(source_index, slots, why);
     return why;
   };
   if (const Refusal why = check_row(state, slots); why != Refusal::none) return refuse(why);
@@ -186,8 +184,7 @@ Refusal State::observe_label(int source_index, std::span<const Slot> slots) {
   const Source& source = state.rows.source();
   const Slot dedup = source.dedup_field < 0 ? Slot{} : slots[static_cast<std::size_t>(source.dedup_field)];
   if (dedup.is_null()) {
-    release_texts(state, slots);
-    ++state.counters.refused[Refusal::missing_key];
+    refuse_slots(source_index, slots, Refusal::missing_key);
     return Refusal::missing_key;
   }
   const Key key{dedup.bits, static_cast<int>(dedup.held)};

@@ -1,5 +1,7 @@
 #include <featlib/core/table.hpp>
 
+#include <featlib/core/arrow_export.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -228,6 +230,24 @@ int Table::find(std::string_view column) const {
 ColumnView Table::view(int batch, int column) const {
   const auto c = static_cast<std::size_t>(column);
   return ColumnView(shared_->types[c], *shared_->batches[static_cast<std::size_t>(batch)]->children[c]);
+}
+
+void Table::export_stream(ArrowArrayStream* out) const {
+  std::vector<ArrowColumn> columns;
+  for (int c = 0; c < this->columns(); ++c) columns.push_back({column_name(c), {}, schema().children[c]});
+  std::vector<std::vector<ArrowPiece>> pieces;
+  std::vector<std::int64_t> lengths;
+  for (int b = 0; b < batches(); ++b) {
+    lengths.push_back(batch(b).length);
+    auto& piece = pieces.emplace_back();
+    for (int c = 0; c < this->columns(); ++c) {
+      ArrowPiece part;
+      part.array = batch(b).children[c];
+      part.keep_alive = keep_alive();
+      piece.push_back(std::move(part));
+    }
+  }
+  export_arrow_stream(std::move(columns), std::move(pieces), std::move(lengths), metadata(), keep_alive(), out);
 }
 
 }  // namespace featlib

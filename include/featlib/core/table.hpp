@@ -89,6 +89,9 @@ class Table {
   const ArrowSchema& schema() const { return *shared_->schema.get(); }
   const ArrowArray& batch(int index) const { return *shared_->batches[static_cast<std::size_t>(index)].get(); }
 
+  /// The same rows as a stream; the buffers are shared.
+  void export_stream(ArrowArrayStream* out) const;
+
   /// Keeps the batches alive: what an exported array holds on to.
   std::shared_ptr<const void> keep_alive() const { return shared_; }
 

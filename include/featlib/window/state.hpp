@@ -39,6 +39,11 @@ struct SourceCounters {
   std::map<Refusal, std::int64_t> refused;
 };
 
+/// Whether fields given for a source make a label by key: the dedup key and gated cells, clocks at most beside them.
+bool is_label(const Source& source, std::span<const bool> present);
+/// What a row with these fields lacks; gated cells may be absent, they are not known yet.
+std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where);
+
 class State {
  public:
   State(std::shared_ptr<const Plan> plan, StateOptions options);
@@ -52,6 +57,11 @@ class State {
   Refusal observe_slots(int source, std::span<const Slot> slots, std::optional<Instant> known_at = std::nullopt, std::span<const std::optional<Instant>> stamps = {});
   /// A label by its row's key: the dedup key, one or more gated cells, perhaps event_time, available_time and available_at columns. Takes text references.
   Refusal observe_label(int source, std::span<const Slot> slots);
+
+  /// All rows of a table, in its order: rows, or labels by key when it has only key, gated cells and clocks.
+  Result<RowReport> observe_table(int source, const Table& table);
+  /// Counts a row that could not be converted; releases its texts.
+  void refuse_slots(int source, std::span<const Slot> slots, Refusal why);
 
   /// The features at as_of, by feature. `request` by Contract::request(), its texts interned in pool(). Closes the instant.
   void answer(std::span<const Slot> request, Instant as_of, std::span<FeatureValue> out);

@@ -1,0 +1,33 @@
+/// A YAML (or JSON) document as a tree of texts with places: what the contract's schema then types.
+#pragma once
+
+#include <featlib/core/result.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace featlib::yaml {
+
+/// 1-based, as editors count.
+struct Place {
+  int line = 0, column = 0;
+};
+
+struct Node {
+  enum class Kind { null, scalar, sequence, map } kind = Kind::null;
+  std::string text;                                  ///< scalar
+  bool quoted = false;                               ///< scalar in quotes: "5" is text, 5 may be a number
+  std::vector<Node> items;                           ///< sequence
+  std::vector<std::pair<Node, Node>> members;        ///< map; keys are scalars, each once
+  Place place;
+
+  const Node* find(std::string_view key) const;
+};
+
+/// Reads one document. Anchors, aliases and merge keys (`<<`) are resolved; size, depth and growth by aliases are bounded.
+/// Failures are invalid-yaml with their place.
+Result<Node> parse(std::string_view text, const std::string& name);
+
+}  // namespace featlib::yaml
