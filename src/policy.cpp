@@ -386,12 +386,12 @@ class Reader {
         break;
       }
       const Values values = mapping(node, "a segment", {"when", "review", "block"});
-      if (auto read = condition(values)) {
-        const std::string when = read->expression.canonical();
-        thresholds(values, node, when);
-        earlier_than(node, when, earlier, "this segment");
-        data_.segment_conditions.push_back(std::move(*read));
-      }
+      auto read = condition(values);
+      const std::string when = read ? read->expression.canonical() : "";
+      thresholds(values, node, when);
+      if (!read) continue;
+      earlier_than(node, when, earlier, "this segment");
+      data_.segment_conditions.push_back(std::move(*read));
     }
     const auto found = top_values.find("segments");
     if (found != top_values.end() && found->second.IsSequence() && (nodes.empty() || !complete))
