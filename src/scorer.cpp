@@ -1,5 +1,7 @@
 #include <featlib/scorer.hpp>
 
+#include <featlib/core/arithmetic.hpp>
+
 #include <fmt/format.h>
 
 #include <chrono>

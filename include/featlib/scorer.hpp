@@ -9,6 +9,7 @@
 
 #include <featlib/bundle.hpp>
 #include <featlib/log/log.hpp>
+#include <featlib/window/replay.hpp>
 #include <featlib/window/state.hpp>
 
 #include <functional>
