@@ -3,6 +3,7 @@
 #include <featlib/contract/contract.hpp>
 
 #include <fmt/format.h>
+#include <pybind11/stl/filesystem.h>
 
 namespace featlib::python {
 
