@@ -98,7 +98,7 @@ Refusal decimal_from_real(double x, const Field& field, Slot& out) {
   // significand * 10^scale < 2^53 * 2^60; below 2^-120 of a unit nothing is left of the value.
   const int128 scaled = static_cast<int128>(parts.significand) * power_of_ten(field.scale);
   if (parts.exponent >= 0) {
-    if (parts.exponent > 10 || scaled > (static_cast<int128>(1) << 63 >> parts.exponent) - 1 || scaled < -(static_cast<int128>(1) << 63 >> parts.exponent))
+    if (parts.exponent > 11 || scaled > (static_cast<int128>(1) << 63 >> parts.exponent) - 1 || scaled < -(static_cast<int128>(1) << 63 >> parts.exponent))
       return Refusal::inexact;
     return integer_slot(static_cast<std::int64_t>(scaled << parts.exponent), out);
   }
