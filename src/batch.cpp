@@ -1,5 +1,7 @@
 #include <featlib/events/batch.hpp>
 
+#include "parallel.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,23 +23,46 @@ Failure missing_column(const Table& table, std::string_view column, std::string_
           fmt::format("it has {}", nearest_columns(table))};
 }
 
-/// Converts one column into slots; rows it refuses get the first reason.
-void read_column(const Field& field, const Table& table, int column, TextPool& pool, SlotColumn& out, std::vector<Refusal>& refused,
-                 std::vector<int>& refused_by, int name) {
+/// Why each row of a table is refused, if it is, and by which column: the first that says no.
+struct Refusals {
+  explicit Refusals(std::size_t rows) : why(rows, Refusal::none), by(rows, -1) {}
+  void refuse(std::size_t row, Refusal reason, int column) {
+    if (why[row] != Refusal::none) return;
+    why[row] = reason;
+    by[row] = column;
+  }
+  std::vector<Refusal> why;
+  std::vector<int> by;
+};
+
+/// Whether slots of a column are its 8-byte values as they stand.
+bool is_plain(const Field& field, Layout layout) { return !field.any_key && field.type == Type::int64 && layout == Layout::int64; }
+
+/// Converts one column into slots.
+void read_column(const Field& field, const Table& table, int column, TextPool& pool, SlotColumn& out, Refusals& refusals, int name, int threads) {
   out.resize(static_cast<std::size_t>(table.rows()));
   const ColumnType& type = table.column_type(column);
-  std::size_t at = 0;
+  const bool text = type.layout == Layout::text32 || type.layout == Layout::text64 || type.layout == Layout::text_view;
+  std::size_t start = 0;
   for (int b = 0; b < table.batches(); ++b) {
     const ColumnView view = table.view(b, column);
-    for (std::int64_t r = 0; r < view.rows(); ++r, ++at) {
-      Slot slot;
-      const Refusal refusal = convert(field, read_raw(view, type, r), pool, slot);
-      out.set(static_cast<Row>(at), slot);
-      if (refusal != Refusal::none && refused[at] == Refusal::none) {
-        refused[at] = refusal;
-        refused_by[at] = name;
+    // Texts are interned, by one thread.
+    over_rows(text ? 1 : threads, static_cast<std::size_t>(view.rows()), [&](int, std::size_t from, std::size_t to) {
+      if (is_plain(field, type.layout) && !type.index) {
+        for (std::size_t r = from; r < to; ++r) {
+          const bool null = view.is_null(static_cast<std::int64_t>(r));
+          out.set(static_cast<Row>(start + r), null ? Slot{} : Slot{static_cast<std::uint64_t>(view.integer(static_cast<std::int64_t>(r))), Held::value});
+        }
+        return;
       }
-    }
+      for (std::size_t r = from; r < to; ++r) {
+        Slot slot;
+        const Refusal refusal = convert(field, read_raw(view, type, static_cast<std::int64_t>(r)), pool, slot);
+        out.set(static_cast<Row>(start + r), slot);
+        if (refusal != Refusal::none) refusals.refuse(start + r, refusal, name);
+      }
+    });
+    start += static_cast<std::size_t>(view.rows());
   }
 }
 
@@ -73,7 +98,7 @@ EntityDirectory make_entity_directory(const Contract& contract) {
 
 std::string known_at_column_of(std::string_view field) { return fmt::format("{}__known_at", field); }
 
-Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities) {
+Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities, int threads) {
   const Source& source = contract.sources()[static_cast<std::size_t>(source_index)];
   if (table.rows() >= static_cast<std::int64_t>(no_entity))
     return Error(ErrorCode::bad_table, fmt::format("{} rows; one source holds at most 2^32 - 2", table.rows()), {}, table.name());
@@ -105,38 +130,36 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
     add_extra(static_cast<int>(g), known_at_column_of(source.fields[static_cast<std::size_t>(rows.gated_fields()[g])].name));
   if (!failures.empty()) return Error(std::move(failures));
 
-  std::vector<Refusal> refused(n, Refusal::none);
-  std::vector<int> refused_by(n, -1);
+  Refusals refusals(n);
   for (std::size_t f = 0; f < source.fields.size(); ++f)
-    read_column(source.fields[f], table, columns[f], pool, rows.fields[f], refused, refused_by, static_cast<int>(f));
+    read_column(source.fields[f], table, columns[f], pool, rows.fields[f], refusals, static_cast<int>(f), threads);
   const SlotColumn* told_known = nullptr;
   std::vector<const SlotColumn*> told_stamp(rows.gated_fields().size(), nullptr);
   for (Extra& extra : extras) {
-    read_column(extra.field, table, extra.column, pool, extra.slots, refused, refused_by, source.event_time_field);
+    read_column(extra.field, table, extra.column, pool, extra.slots, refusals, source.event_time_field, threads);
     (extra.gate < 0 ? told_known : told_stamp[static_cast<std::size_t>(extra.gate)]) = &extra.slots;
   }
 
   const auto clock = static_cast<std::size_t>(source.event_time_field);
   std::vector<Row> kept;
   kept.reserve(n);
+  std::vector<std::uint64_t> key;
   for (std::size_t i = 0; i < n; ++i) {
     const auto row = static_cast<Row>(i);
-    const auto refuse = [&](Refusal why, int field) {
-      if (refused[i] == Refusal::none) { refused[i] = why; refused_by[i] = field; }
-    };
+    const auto refuse = [&](Refusal why, int field) { refusals.refuse(i, why, field); };
     const Slot event = rows.fields[clock][row];
     const Slot available = source.available_time_field < 0 ? Slot{} : rows.fields[static_cast<std::size_t>(source.available_time_field)][row];
     const Slot known = told_known ? (*told_known)[row] : Slot{};
     if (event.is_null()) refuse(Refusal::null_clock, source.event_time_field);
     if (source.available_time_field >= 0 && available.is_null()) refuse(Refusal::null_clock, source.available_time_field);
-    if (refused[i] == Refusal::none) {
+    if (refusals.why[i] == Refusal::none) {
       rows.event_time[i] = event.integer();
       rows.known_at[i] = !known.is_null() ? known.integer() : source.available_time_field >= 0 ? available.integer() : event.integer() + source.delay;
       if (source.retention && rows.event_time[i] < rows.known_at[i] - *source.retention) refuse(Refusal::expired, source.event_time_field);
     }
-    if (refused[i] != Refusal::none) {
-      const int by = refused_by[i];
-      batch.report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refused[i]);
+    if (refusals.why[i] != Refusal::none) {
+      const int by = refusals.by[i];
+      batch.report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refusals.why[i]);
       continue;
     }
     for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
@@ -146,7 +169,6 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
       rows.stamps[g][i] = told.is_null() ? rows.gate_stamp(row, field, rows.known_at[i]) : told.integer();
       if (rows.stamps[g][i] == never) rows.fields[static_cast<std::size_t>(field)].set(row, {});   // a cell that is never known is none
     }
-    std::vector<std::uint64_t> key;
     for (std::size_t e = 0; e < source.entities.size(); ++e) {
       key.clear();
       bool whole = true;
@@ -231,7 +253,7 @@ Field as_of_field(const Contract& contract, const AsOf& as_of) {
   return field;
 }
 
-Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities) {
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities, int threads) {
   const auto n = static_cast<std::size_t>(table.rows());
   const Field clock = as_of_field(contract, as_of);
   std::vector<Failure> failures;
@@ -248,17 +270,17 @@ Result<Requests> read_requests(const Contract& contract, const Table& table, con
   if (!failures.empty()) return Error(std::move(failures));
 
   Requests out;
-  out.refused.assign(n, Refusal::none);
-  std::vector<int> refused_by(n, -1);
+  Refusals refusals(n);
   SlotColumn instants;
-  read_column(clock, table, clock_column, pool, instants, out.refused, refused_by, -1);
+  read_column(clock, table, clock_column, pool, instants, refusals, -1, threads);
   out.as_of.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    if (instants[static_cast<Row>(i)].is_null() && out.refused[i] == Refusal::none) out.refused[i] = Refusal::null_clock;
+    if (instants[static_cast<Row>(i)].is_null()) refusals.refuse(i, Refusal::null_clock, -1);
     out.as_of[i] = instants[static_cast<Row>(i)].integer();
   }
   for (std::size_t f = 0; f < columns.size(); ++f)
-    read_column(contract.request()[f], table, columns[f], pool, out.fields.emplace_back(), out.refused, refused_by, static_cast<int>(f));
+    read_column(contract.request()[f], table, columns[f], pool, out.fields.emplace_back(), refusals, static_cast<int>(f), threads);
+  out.refused = std::move(refusals.why);
 
   find_entities(contract, entities, out);
   return out;

@@ -2,13 +2,12 @@
 
 #include <featlib/core/exact.hpp>
 
+#include "parallel.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
 #include <numeric>
-#include <thread>
 
 namespace featlib {
 namespace {
@@ -337,30 +336,33 @@ class TimelineWorker {
   std::vector<Instant> times_, latest_;
 };
 
-/// Runs `work(thread, piece)` for pieces 0..n-1 on some threads, the caller's among them.
-template <class Work>
-void in_parallel(int threads, std::size_t pieces, Work&& work) {
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failing;
-  const auto run = [&](int thread) {
-    try {
-      for (std::size_t piece; (piece = next++) < pieces;) work(thread, piece);
-    } catch (...) {
-      const std::lock_guard lock(failing);
-      failure = std::current_exception();
+/// Request fields and expressions, row by row, once all aggregates stand.
+void derive_all(const ReplayInput& input, const VectorBuilder& builder, int threads, FeatureTable& out) {
+  const Contract& contract = input.plan->contract();
+  std::vector<int> read_features;       // only what some expression reads is gathered
+  bool makes_text = false;              // such results are interned, by one thread
+  for (const int f : input.plan->derived()) {
+    const Feature& feature = contract.features()[static_cast<std::size_t>(f)];
+    makes_text = makes_text || (feature.kind == FeatureKind::expression && feature.type == Type::string);
+    for (const FeatureInput& i : feature.inputs)
+      if (i.kind == FeatureInput::Kind::feature) read_features.push_back(i.index);
+  }
+  over_rows(makes_text ? 1 : threads, input.requests.size(), [&](int, std::size_t from, std::size_t to) {
+    std::vector<FeatureValue> features(contract.features().size());
+    std::vector<Slot> request(contract.request().size());
+    for (std::size_t d = from; d < to; ++d) {
+      if (input.requests.refused[d] != Refusal::none) {
+        for (std::size_t f = 0; f < features.size(); ++f) out.column(static_cast<int>(f)).set(d, VectorBuilder::refused());
+        continue;
+      }
+      for (const int f : read_features) features[static_cast<std::size_t>(f)] = out.column(f)[d];
+      for (std::size_t f = 0; f < request.size(); ++f) request[f] = input.requests.fields[f][static_cast<Row>(d)];
+      for (const int f : input.plan->derived()) {
+        features[static_cast<std::size_t>(f)] = builder.derive(f, request, input.requests.as_of[d], features);
+        out.column(f).set(d, features[static_cast<std::size_t>(f)]);
+      }
     }
-  };
-  std::vector<std::thread> others;
-  for (int t = 1; t < threads; ++t) others.emplace_back(run, t);
-  run(0);
-  for (std::thread& other : others) other.join();
-  if (failure) std::rethrow_exception(failure);
-}
-
-int thread_count(int asked) {
-  if (asked > 0) return asked;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  });
 }
 
 }  // namespace
@@ -384,7 +386,7 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
       failures.push_back({ErrorCode::missing_source, name, 0, 0, fmt::format("source `{}` was not given", name), "pass its table; one without rows is valid"});
       continue;
     }
-    auto batch = read_rows(contract, static_cast<int>(s), found->second, *input.pool, input.entities);
+    auto batch = read_rows(contract, static_cast<int>(s), found->second, *input.pool, input.entities, thread_count(options.threads));
     if (batch) input.sources.push_back(std::move(batch).value());
     else failures.insert(failures.end(), batch.error().failures().begin(), batch.error().failures().end());
   }
@@ -395,7 +397,7 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
 Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
   auto input = read_sources(contract, sources, options);
   if (!input) return input;
-  auto requests = read_requests(contract, decisions, options.as_of, *input.value().pool, input.value().entities);
+  auto requests = read_requests(contract, decisions, options.as_of, *input.value().pool, input.value().entities, thread_count(options.threads));
   if (!requests) return requests.error();
   input.value().requests = std::move(requests).value();
   return input;
@@ -458,24 +460,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
     }
   }
 
-  std::vector<FeatureValue> features(contract.features().size());
-  std::vector<Slot> request(contract.request().size());
-  std::vector<int> read_features;       // only what some expression reads is gathered
-  for (const int f : input.plan->derived())
-    for (const FeatureInput& i : contract.features()[static_cast<std::size_t>(f)].inputs)
-      if (i.kind == FeatureInput::Kind::feature) read_features.push_back(i.index);
-  for (std::size_t d = 0; d < input.requests.size(); ++d) {
-    if (input.requests.refused[d] != Refusal::none) {
-      for (std::size_t f = 0; f < features.size(); ++f) out.column(static_cast<int>(f)).set(d, VectorBuilder::refused());
-      continue;
-    }
-    for (const int f : read_features) features[static_cast<std::size_t>(f)] = out.column(f)[d];
-    for (std::size_t f = 0; f < request.size(); ++f) request[f] = input.requests.fields[f][static_cast<Row>(d)];
-    for (const int f : input.plan->derived()) {
-      features[static_cast<std::size_t>(f)] = builder.derive(f, request, input.requests.as_of[d], features);
-      out.column(f).set(d, features[static_cast<std::size_t>(f)]);
-    }
-  }
+  derive_all(input, builder, threads, out);
   for (std::size_t s = 0; s < input.sources.size(); ++s) out.reports[contract.sources()[s].name] = input.sources[s].report;
   RowReport& decided = out.reports["decisions"];
   decided.rows = static_cast<std::int64_t>(input.requests.size());

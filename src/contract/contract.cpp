@@ -134,7 +134,7 @@ class Loader {
   Loader(const Node& root, std::filesystem::path base, std::string name) : root_(root), base_(std::move(base)), name_(std::move(name)) {}
 
   Result<std::shared_ptr<const Contract::Data>> load() {
-    if (!open(root_, In::top)) return failed();
+    if (!open(root_, In::top) && root_.kind != Node::Kind::map) return failed();
     header();
     read_defaults();
     each(root_, "entities", [&](const Node& key, const Node& node) { entity(key, node); });
@@ -162,7 +162,7 @@ class Loader {
 
   // Typed reads ------------------------------------------------------------------------------------------------------
 
-  /// A map whose keys are all known and whose required ones are there.
+  /// A map whose required keys are there; unknown ones are reported and passed over.
   bool open(const Node& node, In in, std::string_view what = {}) {
     const std::string where = what.empty() ? std::string(contract::to_string(in)) : std::string(what);
     if (node.kind != Node::Kind::map) {
@@ -176,7 +176,6 @@ class Loader {
       for (const Key& known : contract::keys())
         if (known.in == in) names.push_back(known.name);
       fail(ErrorCode::unknown_key, key.place, fmt::format("{} has no key `{}`", where, key.text), did_you_mean(contract::nearest(key.text, names)));
-      ok = false;
     }
     for (const Key& known : contract::keys())
       if (known.in == in && known.required && !node.find(known.name)) {

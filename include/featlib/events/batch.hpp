@@ -48,8 +48,8 @@ EntityDirectory make_entity_directory(const Contract& contract);
 inline constexpr std::string_view known_at_column = "known_at";
 std::string known_at_column_of(std::string_view field);
 
-/// Reads a source's table. `names_time` of a request column of the same name is not used here: a source says its own units.
-Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities);
+/// Reads a source's table.
+Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities, int threads = 1);
 
 /// Marks copies: afterwards `counts[r]` says whether row r counts, and the cells of those that count are the least (stamp, value) given.
 std::vector<bool> settle_copies(Rows& rows, RowReport& report);
@@ -78,6 +78,6 @@ Field as_of_field(const Contract& contract, const AsOf& as_of);
 /// Fills `entity` and `keyed` from the key fields of requests already read.
 void find_entities(const Contract& contract, const EntityDirectory& entities, Requests& requests);
 
-Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities);
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities, int threads = 1);
 
 }  // namespace featlib
