@@ -1,14 +1,13 @@
 #include <featlib/core/arithmetic.hpp>
 
-#include <openssl/evp.h>
+#include <featlib/core/fingerprint.hpp>
 
-#include <array>
 #include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <limits>
-#include <new>
+#include <type_traits>
 #include <vector>
 
 #if defined(__SSE2__)
@@ -50,22 +49,13 @@ class Digest {
   void add(Real value) {
     using Bits = std::conditional_t<sizeof(Real) == 8, std::uint64_t, std::uint32_t>;
     auto bits = std::bit_cast<Bits>(std::isnan(value) ? std::numeric_limits<Real>::quiet_NaN() : value);
-    for (std::size_t i = 0; i < sizeof bits; ++i, bits = static_cast<Bits>(bits >> 8)) bytes_.push_back(static_cast<unsigned char>(bits & 0xff));
+    for (std::size_t i = 0; i < sizeof bits; ++i, bits = static_cast<Bits>(bits >> 8)) bytes_.push_back(static_cast<std::byte>(bits & 0xff));
   }
 
-  std::string hex() const {
-    std::array<unsigned char, 32> digest{};
-    if (EVP_Digest(bytes_.data(), bytes_.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-    std::string out;
-    for (const unsigned char byte : digest) {
-      out += "0123456789abcdef"[byte >> 4];
-      out += "0123456789abcdef"[byte & 15];
-    }
-    return out;
-  }
+  std::string hex() const { return sha256_hex(bytes_); }
 
  private:
-  std::vector<unsigned char> bytes_;
+  std::vector<std::byte> bytes_;
 };
 
 // Each line is one way a build can be wrong.

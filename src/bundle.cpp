@@ -1,13 +1,13 @@
 #include <featlib/bundle.hpp>
 
 #include <featlib/core/arithmetic.hpp>
+#include <featlib/core/fingerprint.hpp>
 #include <featlib/version.hpp>
 
 #include "log/bytes.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,7 +18,6 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <utility>
 
 namespace featlib {
@@ -50,14 +49,6 @@ constexpr std::array<std::string_view, 4> part_names{"contract", "model", "polic
 
 Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
-std::array<std::byte, hash_size> sha256(Bytes bytes) {
-  std::array<std::byte, hash_size> digest{};
-  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  return digest;
-}
-
-std::string sha256_hex(Bytes bytes) { return detail::to_hex(sha256(bytes)); }
 
 /// JSON text as an object, or nothing: not JSON, not an object, too deep, a key that stands twice.
 std::optional<json> parse_object(std::string_view text) {

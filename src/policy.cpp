@@ -1,9 +1,12 @@
 #include <featlib/decision/policy.hpp>
 
+#include <featlib/core/fingerprint.hpp>
+
+#include "contract/keys.hpp"
+#include "contract/yaml.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +17,6 @@
 #include <initializer_list>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -23,16 +25,14 @@
 namespace featlib {
 namespace {
 
-constexpr std::size_t max_text = 1 << 20;
 constexpr std::size_t max_entries = 1000;         // segments, and rules of a kind: the checks below compare all pairs
 constexpr std::size_t max_condition_inputs = 64;  // decide() gathers them on the stack
 
 /// A `when`: parsed, later bound, and where it stands.
 struct Condition {
   Expression expression;
-  int line = 0, column = 0;
-  bool exact = false;        ///< the scalar stands on its line as it is, so an offset into it is a column
-  std::vector<int> slots;    ///< bound: index into Policy::inputs() of each input
+  yaml::Place place;
+  std::vector<int> slots;   ///< bound: index into Policy::inputs() of each input
 };
 
 }  // namespace
@@ -207,27 +207,9 @@ class Conjunction {
 
 // ---- the file -------------------------------------------------------------------------------------------------------
 
-std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, 32> digest{};
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  return fmt::format("{:02x}", fmt::join(digest, ""));
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string shown(std::string_view text) { return text.size() > 60 ? fmt::format("{}...", text.substr(0, 57)) : std::string(text); }
+
+std::string did_you_mean(std::string_view name) { return name.empty() ? "" : fmt::format("did you mean `{}`?", name); }
 
 /// Fills Policy::Data and collects everything that is wrong, in file order.
 class Reader {
@@ -238,175 +220,164 @@ class Reader {
   }
 
   Result<std::shared_ptr<const Policy::Data>> read() {
-    if (data_.text.size() > max_text) return Error(ErrorCode::policy_invalid, fmt::format("the policy has {} bytes, at most {} are allowed", data_.text.size(), max_text), {}, data_.source);
+    const auto root = yaml::parse(data_.text, data_.source);
+    if (!root) {
+      failures_ = root.error().failures();
+      for (Failure& failure : failures_) failure.code = ErrorCode::policy_invalid;
+      return Error(std::move(failures_));
+    }
+    top(root.value());
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(data_.text);
-      if (documents.size() != 1) return Error(ErrorCode::policy_invalid, fmt::format("expected one YAML document, found {}", documents.size()), {}, data_.source);
-      top(documents[0]);
       if (failures_.empty()) data_.fingerprint = sha256_hex(canonical().dump());
-    } catch (const YAML::Exception& error) {
-      fail(error.mark, fmt::format("not YAML: {}", error.msg));
     } catch (const nlohmann::json::exception&) {
-      fail(YAML::Mark::null_mark(), "the policy is not UTF-8 text");   // the canonical form could not be written
+      fail({}, "the policy is not UTF-8 text");
     }
     if (!failures_.empty()) return Error(std::move(failures_));
     return std::make_shared<const Policy::Data>(std::move(data_));
   }
 
  private:
-  void fail(const YAML::Mark& mark, std::string message, std::string help = {}, ErrorCode code = ErrorCode::policy_invalid) {
-    const bool known = !mark.is_null();
-    failures_.push_back({code, data_.source, known ? mark.line + 1 : 0, known ? mark.column + 1 : 0, std::move(message), std::move(help)});
+  using Kind = yaml::Node::Kind;
+
+  void fail(yaml::Place place, std::string message, std::string help = {}, ErrorCode code = ErrorCode::policy_invalid) {
+    failures_.push_back({code, data_.source, place.line, place.column, std::move(message), std::move(help)});
   }
 
-  /// The values of a mapping by key; unknown, repeated and missing keys are failures.
-  using Values = std::map<std::string, YAML::Node, std::less<>>;
-  Values mapping(const YAML::Node& node, std::string_view what, std::initializer_list<std::string_view> required, std::initializer_list<std::string_view> optional = {}) {
-    Values values;
-    if (!node.IsMap()) {
-      fail(node.Mark(), fmt::format("{} must be a mapping", what));
-      return values;
+  /// Whether a node is a mapping with these keys; unknown and missing ones are failures.
+  bool mapping(const yaml::Node& node, std::string_view what, std::initializer_list<std::string_view> required, std::initializer_list<std::string_view> optional = {}) {
+    if (node.kind != Kind::map) {
+      fail(node.place, fmt::format("{} must be a mapping", what));
+      return false;
     }
     std::vector<std::string_view> known(required);
     known.insert(known.end(), optional);
-    for (const auto& entry : node) {
-      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) { return edit_distance(key, a) < edit_distance(key, b); });
-        fail(entry.first.Mark(), fmt::format("{} has no key `{}`", what, shown(key)),
-             edit_distance(key, *nearest) <= 2 ? fmt::format("did you mean `{}`?", *nearest) : fmt::format("its keys are {}", fmt::join(known, ", ")));
-      } else if (!values.emplace(key, entry.second).second) {
-        fail(entry.first.Mark(), fmt::format("{} has `{}` twice", what, key));
-      }
+    for (const auto& [key, value] : node.members) {
+      if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
+      const std::string_view near = contract::nearest(key.text, known);
+      fail(key.place, fmt::format("{} has no key `{}`", what, shown(key.text)), near.empty() ? fmt::format("its keys are {}", fmt::join(known, ", ")) : did_you_mean(near));
     }
     for (const std::string_view key : required)
-      if (!values.contains(key)) fail(node.Mark(), fmt::format("{} lacks `{}`", what, key));
-    return values;
+      if (node.find(key) == nullptr) fail(node.place, fmt::format("{} lacks `{}`", what, key));
+    return true;
   }
 
-  std::optional<std::string> text(const Values& values, std::string_view key) {
-    const auto found = values.find(key);
-    if (found == values.end()) return std::nullopt;
-    const YAML::Node& node = found->second;
-    if (node.IsScalar() && !node.Scalar().empty() && node.Scalar().size() <= 10'000) return node.Scalar();
-    fail(node.Mark(), fmt::format("`{}` must be a text that is not empty", key));
+  /// The text under a key, or nothing where it is absent (which mapping() has told) or no text.
+  std::optional<std::string> text(const yaml::Node& map, std::string_view key) {
+    const yaml::Node* node = map.find(key);
+    if (node == nullptr) return std::nullopt;
+    if (node->kind == Kind::scalar && !node->text.empty() && node->text.size() <= 10'000) return node->text;
+    fail(node->place, fmt::format("`{}` must be a text that is not empty", key));
     return std::nullopt;
   }
 
   template <class Choice>
-  std::optional<Choice> choice(const Values& values, std::string_view key, std::initializer_list<Choice> choices) {
-    const auto given = text(values, key);
+  std::optional<Choice> choice(const yaml::Node& map, std::string_view key, std::initializer_list<Choice> choices) {
+    const auto given = text(map, key);
     if (!given) return std::nullopt;
     std::vector<std::string_view> names;
     for (const Choice one : choices) {
       if (*given == to_string(one)) return one;
       names.push_back(to_string(one));
     }
-    fail(values.find(key)->second.Mark(), fmt::format("`{}` is `{}`; expected {}", key, shown(*given), fmt::join(names, ", ")));
+    fail(map.find(key)->place, fmt::format("`{}` is `{}`; expected {}", key, shown(*given), fmt::join(names, ", ")), did_you_mean(contract::nearest(*given, names)));
     return std::nullopt;
   }
 
-  std::optional<double> threshold(const Values& values, std::string_view key) {
-    const auto given = text(values, key);
+  std::optional<double> threshold(const yaml::Node& map, std::string_view key) {
+    const auto given = text(map, key);
     if (!given) return std::nullopt;
-    const YAML::Mark mark = values.find(key)->second.Mark();
+    const yaml::Place place = map.find(key)->place;
     double value = 0;
     const auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), value);
     if (error != std::errc{} || end != given->data() + given->size() || !std::isfinite(value)) {
-      fail(mark, fmt::format("`{}` is `{}`; expected a number", key, shown(*given)));
+      fail(place, fmt::format("`{}` is `{}`; expected a number", key, shown(*given)));
       return std::nullopt;
     }
     if (data_.score == ScoreKind::probability && !(value >= 0 && value <= 1)) {
-      fail(mark, fmt::format("`{}` is {}; a probability lies between 0 and 1", key, *given), "write `score: margin` if the thresholds are margins");
+      fail(place, fmt::format("`{}` is {}; a probability lies between 0 and 1", key, *given), "write `score: margin` if the thresholds are margins");
       return std::nullopt;
     }
     return value + 0.0;   // -0.0 is 0.0
   }
 
-  std::optional<Condition> condition(const Values& values) {
-    const auto given = text(values, "when");
+  std::optional<Condition> condition(const yaml::Node& map) {
+    const auto given = text(map, "when");
     if (!given) return std::nullopt;
-    const YAML::Mark mark = values.find("when")->second.Mark();
+    const yaml::Node& node = *map.find("when");
+    const yaml::Place start{node.place.line, node.place.column + node.quoted};
     auto parsed = Expression::parse(*given);
-    Condition out{parsed.value.value_or(Expression{}), mark.line + 1, mark.column + 1, false, {}};
-    out.exact = data_.text.compare(std::min(static_cast<std::size_t>(mark.pos), data_.text.size()), given->size(), *given) == 0;
-    if (parsed.value) return out;
-    if (out.exact) out.column += parsed.failure.offset;
-    failures_.push_back({ErrorCode::policy_invalid, data_.source, out.line, out.column, parsed.failure.message, parsed.failure.help});
+    if (parsed.value) return Condition{std::move(*parsed.value), start, {}};
+    fail({start.line, start.column + parsed.failure.offset}, parsed.failure.message, parsed.failure.help);
     return std::nullopt;
   }
 
   /// The elements of a sequence, or none where it is absent.
-  std::vector<YAML::Node> sequence(const Values& values, std::string_view key) {
-    const auto found = values.find(key);
-    if (found == values.end()) return {};
-    const YAML::Node& node = found->second;
-    if (node.IsSequence() && node.size() <= max_entries) return {node.begin(), node.end()};
-    fail(node.Mark(), node.IsSequence() ? fmt::format("`{}` has {} entries, at most {} are allowed", key, node.size(), max_entries) : fmt::format("`{}` must be a list", key));
+  std::span<const yaml::Node> sequence(const yaml::Node& map, std::string_view key) {
+    const yaml::Node* node = map.find(key);
+    if (node == nullptr) return {};
+    if (node->kind == Kind::sequence && node->items.size() <= max_entries) return node->items;
+    fail(node->place, node->kind == Kind::sequence ? fmt::format("`{}` has {} entries, at most {} are allowed", key, node->items.size(), max_entries)
+                                                   : fmt::format("`{}` must be a list", key));
     return {};
   }
 
-  void top(const YAML::Node& root) {
-    const Values values = mapping(root, "a policy", {"featlib_policy", "name", "version", "segments"}, {"score", "rules"});
-    const auto format = text(values, "featlib_policy");
-    if (format && *format != "1") fail(values.find("featlib_policy")->second.Mark(), fmt::format("featlib_policy is `{}`; this version reads 1", shown(*format)));
-    data_.name = text(values, "name").value_or("");
-    data_.version = text(values, "version").value_or("");
-    data_.score = choice(values, "score", {ScoreKind::probability, ScoreKind::margin}).value_or(ScoreKind::probability);
-    segments(values);
-    if (const auto found = values.find("rules"); found != values.end()) {
-      const Values kinds = mapping(found->second, "`rules`", {}, {"before", "after"});
-      rules(kinds, "before");
+  void top(const yaml::Node& root) {
+    if (!mapping(root, "a policy", {"featlib_policy", "name", "version", "segments"}, {"score", "rules"})) return;
+    const auto format = text(root, "featlib_policy");
+    if (format && *format != "1") fail(root.find("featlib_policy")->place, fmt::format("featlib_policy is `{}`; this version reads 1", shown(*format)));
+    data_.name = text(root, "name").value_or("");
+    data_.version = text(root, "version").value_or("");
+    data_.score = choice(root, "score", {ScoreKind::probability, ScoreKind::margin}).value_or(ScoreKind::probability);
+    segments(root);
+    if (const yaml::Node* kinds = root.find("rules"); kinds != nullptr && mapping(*kinds, "`rules`", {}, {"before", "after"})) {
+      rules(*kinds, "before");
       data_.before = data_.rules.size();
-      rules(kinds, "after");
+      rules(*kinds, "after");
     }
     std::stable_sort(failures_.begin(), failures_.end(), [](const Failure& a, const Failure& b) { return std::pair(a.line, a.column) < std::pair(b.line, b.column); });
   }
 
-  void thresholds(const Values& values, const YAML::Node& node, std::string when) {
-    const auto review = threshold(values, "review"), block = threshold(values, "block");
+  void thresholds(const yaml::Node& map, std::string when) {
+    const auto review = threshold(map, "review"), block = threshold(map, "block");
     if (!review || !block) return;
-    if (*review > *block) fail(node.Mark(), fmt::format("review {} is above block {}, so nothing would be reviewed", *review, *block), "review must not be above block");
+    if (*review > *block) fail(map.place, fmt::format("review {} is above block {}, so nothing would be reviewed", *review, *block), "review must not be above block");
     data_.segments.push_back({std::move(when), *review, *block});
   }
 
-  void segments(const Values& top_values) {
-    const std::vector<YAML::Node> nodes = sequence(top_values, "segments");
+  void segments(const yaml::Node& root) {
+    const std::span<const yaml::Node> nodes = sequence(root, "segments");
     std::vector<Conjunction> earlier;
-    bool complete = nodes.empty();
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const YAML::Node& node = nodes[i];
-      const bool is_default = node.IsMap() && node["default"];
-      if (is_default) {
-        const Values values = mapping(node, "the default segment", {"default"});
-        thresholds(mapping(values.at("default"), "`default`", {"review", "block"}), node, "");
+    bool total = false;
+    for (std::size_t i = 0; i < nodes.size() && !total; ++i) {
+      const yaml::Node& node = nodes[i];
+      if (const yaml::Node* last = node.find("default")) {
+        total = true;
+        if (mapping(node, "the default segment", {"default"}) && mapping(*last, "`default`", {"review", "block"})) thresholds(*last, "");
         unless_reachable(node, Conjunction("true"), earlier, "the default segment");
-        complete = true;
-        if (i + 1 < nodes.size()) fail(nodes[i + 1].Mark(), "a segment behind `default` can never match", "move `default` to the end", ErrorCode::policy_unreachable);
-        break;
+        if (i + 1 < nodes.size()) fail(nodes[i + 1].place, "a segment behind `default` can never match", "move `default` to the end", ErrorCode::policy_unreachable);
+        continue;
       }
-      const Values values = mapping(node, "a segment", {"when", "review", "block"});
-      auto read = condition(values);
+      if (!mapping(node, "a segment", {"when", "review", "block"})) continue;
+      auto read = condition(node);
       const std::string when = read ? read->expression.canonical() : "";
-      thresholds(values, node, when);
+      thresholds(node, when);
       if (!read) continue;
       earlier_than(node, when, earlier, "this segment");
       data_.segment_conditions.push_back(std::move(*read));
     }
-    const auto found = top_values.find("segments");
-    if (found != top_values.end() && found->second.IsSequence() && (nodes.empty() || !complete))
-      fail(found->second.Mark(), "a request that matches no segment would have no thresholds", "end the list with `- default: {review: ..., block: ...}`");
+    if (const yaml::Node* list = root.find("segments"); list != nullptr && list->kind == Kind::sequence && !total)
+      fail(list->place, "a request that matches no segment would have no thresholds", "end the list with `- default: {review: ..., block: ...}`");
   }
 
-  void rules(const Values& kinds, std::string_view kind) {
+  void rules(const yaml::Node& kinds, std::string_view kind) {
     std::vector<Conjunction> earlier;
-    for (const YAML::Node& node : sequence(kinds, kind)) {
-      const Values values = mapping(node, "a rule", {"name", "when", "outcome"});
-      const auto name = text(values, "name");
-      auto read = condition(values);
-      const auto outcome = choice(values, "outcome", {Outcome::approve, Outcome::review, Outcome::block});
+    for (const yaml::Node& node : sequence(kinds, kind)) {
+      if (!mapping(node, "a rule", {"name", "when", "outcome"})) continue;
+      const auto name = text(node, "name");
+      auto read = condition(node);
+      const auto outcome = choice(node, "outcome", {Outcome::approve, Outcome::review, Outcome::block});
       if (name && std::any_of(data_.rules.begin(), data_.rules.end(), [&](const Rule& rule) { return rule.name == *name; }))
-        fail(values.find("name")->second.Mark(), fmt::format("two rules are named `{}`", shown(*name)), "records name the rule that decided; give each its own name");
+        fail(node.find("name")->place, fmt::format("two rules are named `{}`", shown(*name)), "records name the rule that decided; give each its own name");
       if (!name || !read || !outcome) continue;
       const std::string when = read->expression.canonical();
       earlier_than(node, when, earlier, "this rule");
@@ -415,15 +386,15 @@ class Reader {
     }
   }
 
-  void unless_reachable(const YAML::Node& node, const Conjunction& condition, std::span<const Conjunction> earlier, std::string_view what) {
+  void unless_reachable(const yaml::Node& node, const Conjunction& condition, std::span<const Conjunction> earlier, std::string_view what) {
     if (condition.never())
-      fail(node.Mark(), fmt::format("the condition of {} is never true", what), {}, ErrorCode::policy_unreachable);
+      fail(node.place, fmt::format("the condition of {} is never true", what), {}, ErrorCode::policy_unreachable);
     else if (condition.covered_by(earlier))
-      fail(node.Mark(), fmt::format("{} can never match: the conditions before it match whenever this one does", what),
+      fail(node.place, fmt::format("{} can never match: the conditions before it match whenever this one does", what),
            "the first match counts; put the narrower condition first, or remove this one", ErrorCode::policy_unreachable);
   }
 
-  void earlier_than(const YAML::Node& node, std::string_view when, std::vector<Conjunction>& earlier, std::string_view what) {
+  void earlier_than(const yaml::Node& node, std::string_view when, std::vector<Conjunction>& earlier, std::string_view what) {
     Conjunction condition(when);
     unless_reachable(node, condition, earlier, what);
     earlier.push_back(std::move(condition));
@@ -445,13 +416,6 @@ class Reader {
 
 // ---- binding --------------------------------------------------------------------------------------------------------
 
-/// What a field or feature is to an expression: decimals in their unit, categories of the request as text and of features as code.
-Type expression_type(Type type, bool feature) {
-  if (type == Type::decimal) return Type::float64;
-  if (type == Type::category) return feature ? Type::int64 : Type::string;
-  return type;
-}
-
 class Binder {
  public:
   Binder(Policy::Data& data, const Contract& contract) : data_(data), contract_(contract) {}
@@ -467,47 +431,67 @@ class Binder {
   void bind(Condition& condition) {
     const auto& inputs = condition.expression.inputs();
     if (inputs.size() > max_condition_inputs)
-      return fail(condition, 0, fmt::format("the condition reads {} values, at most {} are allowed", inputs.size(), max_condition_inputs), {});
-    auto bound = condition.expression.bind([&](const ExpressionInput& input) { return resolve(input); }, TimeZone::utc());
-    if (!bound.value) {
-      const auto& failure = bound.failure;
-      const bool field = failure.code == ErrorCode::unknown_name && is_request_field(inputs, failure.offset);
-      return fail(condition, failure.offset, failure.message, field ? "fields of the request are written request.<name>" : failure.help);
+      return fail(condition, 0, fmt::format("the condition reads {} values, at most {} are allowed", inputs.size(), max_condition_inputs));
+    std::vector<Type> types;
+    std::vector<int> slots;
+    for (const ExpressionInput& input : inputs) {
+      const auto type = resolve(condition, input, slots);
+      if (!type) return;
+      types.push_back(*type);
     }
+    const auto type_of = [&](const ExpressionInput& input) -> std::optional<Variable> {
+      const auto same = [&](const ExpressionInput& one) { return one.name == input.name && one.with_fallback == input.with_fallback; };
+      return Variable{types[static_cast<std::size_t>(std::find_if(inputs.begin(), inputs.end(), same) - inputs.begin())]};
+    };
+    auto bound = condition.expression.bind(type_of, TimeZone::utc());
+    if (!bound.value) return fail(condition, bound.failure.offset, bound.failure.message, bound.failure.help);
     if (bound.value->type() != Type::boolean) return fail(condition, 0, fmt::format("`{}` is not a condition", shown(condition.expression.canonical())), "compare it with something");
-    condition.slots.clear();
-    for (const ExpressionInput& input : inputs) condition.slots.push_back(slot(*find(input)));
+    condition.slots = std::move(slots);
     condition.expression = std::move(*bound.value);
   }
 
-  void fail(const Condition& condition, int offset, std::string message, std::string help) {
-    failures_.push_back({ErrorCode::policy_invalid, data_.source, condition.line, condition.column + (condition.exact ? offset : 0), std::move(message), std::move(help)});
+  void fail(const Condition& condition, int offset, std::string message, std::string help = {}) {
+    failures_.push_back({ErrorCode::policy_invalid, data_.source, condition.place.line, condition.place.column + offset, std::move(message), std::move(help)});
   }
 
-  bool is_request_field(const std::vector<ExpressionInput>& inputs, int offset) const {
-    return std::any_of(inputs.begin(), inputs.end(), [&](const ExpressionInput& input) { return input.offset == offset && contract_.find_request(input.name) >= 0; });
+  template <class Named>
+  static std::string_view nearest_of(const std::vector<Named>& all, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const Named& one : all) names.push_back(one.name);
+    return contract::nearest(name, names);
   }
 
-  std::optional<FeatureInput> find(const ExpressionInput& input) const {
+  /// The type of an input as expressions see it, and its slot; or a failure.
+  std::optional<Type> resolve(const Condition& condition, const ExpressionInput& input, std::vector<int>& slots) {
     constexpr std::string_view request = "request.";
-    if (input.name == "as_of" && !input.with_fallback) return FeatureInput{FeatureInput::Kind::as_of, 0, false};
-    const bool field = input.name.starts_with(request);
-    if (field && input.with_fallback) return std::nullopt;
-    const int index = field ? contract_.find_request(std::string_view(input.name).substr(request.size())) : contract_.find_feature(input.name);
-    if (index < 0) return std::nullopt;
-    return FeatureInput{field ? FeatureInput::Kind::request : FeatureInput::Kind::feature, index, input.with_fallback};
-  }
-
-  std::optional<Variable> resolve(const ExpressionInput& input) const {
-    const auto found = find(input);
-    if (!found) return std::nullopt;
-    const auto index = static_cast<std::size_t>(found->index);
-    switch (found->kind) {
-      case FeatureInput::Kind::as_of: return Variable{Type::timestamp};
-      case FeatureInput::Kind::request: return Variable{expression_type(contract_.request()[index].type, false)};
-      case FeatureInput::Kind::feature: return Variable{expression_type(contract_.features()[index].type, true)};
+    const auto refuse = [&](std::string message, std::string help) {
+      fail(condition, input.offset, std::move(message), std::move(help));
+      return std::nullopt;
+    };
+    const auto take = [&](FeatureInput::Kind kind, int index, Type type) {
+      slots.push_back(slot({kind, index, input.with_fallback}));
+      return type == Type::decimal ? Type::float64 : type;   // in its unit
+    };
+    if (input.name.starts_with(request)) {
+      const std::string_view name = std::string_view(input.name).substr(request.size());
+      const int index = contract_.find_request(name);
+      if (index < 0) {
+        const std::string_view near = nearest_of(contract_.request(), name);
+        return refuse(fmt::format("the request has no field `{}`", name), near.empty() ? "" : fmt::format("did you mean `request.{}`?", near));
+      }
+      const Field& field = contract_.request()[static_cast<std::size_t>(index)];
+      if (input.with_fallback) return refuse("with_fallback() reads features, not fields of the request", "");
+      if (field.any_key) return refuse(fmt::format("request field `{}` has no declared type", name), "declare it under `request` in the contract");
+      return take(FeatureInput::Kind::request, index, field.type == Type::category ? Type::string : field.type);
     }
-    return std::nullopt;
+    if (input.name == "as_of" && !input.with_fallback) return take(FeatureInput::Kind::as_of, 0, Type::timestamp);
+    const int index = contract_.find_feature(input.name);
+    if (index < 0)
+      return refuse(fmt::format("no feature `{}`", input.name), contract_.find_request(input.name) >= 0 ? fmt::format("the request's field is written request.{}", input.name)
+                                                                                                       : did_you_mean(nearest_of(contract_.features(), input.name)));
+    const Feature& feature = contract_.features()[static_cast<std::size_t>(index)];
+    if (feature.type == Type::category) return refuse(fmt::format("`{}` is a category", input.name), "read the text it comes from: request.field");
+    return take(FeatureInput::Kind::feature, index, feature.type);
   }
 
   /// Conditions share inputs.

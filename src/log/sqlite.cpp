@@ -1,13 +1,11 @@
 #include <featlib/log/log.hpp>
 
-#include "log/bytes.hpp"
+#include <featlib/core/fingerprint.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sqlite3.h>
 
-#include <array>
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -135,12 +133,6 @@ struct Reading {
   Statement& statement;
   ~Reading() { statement.reset(); }
 };
-
-std::string sha256_hex(std::span<const std::byte> bytes) {
-  std::array<std::byte, 32> digest{};
-  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  return detail::to_hex(digest);
-}
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close(database); }

@@ -88,7 +88,7 @@ class Policy {
   /// The ruling on one request. Only after bind().
   ///
   /// Inputs: one Cell for each of inputs(), as expressions read them: decimals as float64 in their unit, categories of the request as
-  ///         text and of features as their code, a feature's fallback as null unless with_fallback.
+  ///         text, a feature's fallback as null unless with_fallback.
   /// Order:  the first matching `before` rule; else the thresholds of the first matching segment; then the first matching `after`
   ///         rule overrides. A condition that is null does not match.
   /// Missing: a NaN score is no score. Without a matching rule the outcome is review, mode no_score.
