@@ -11,30 +11,32 @@ namespace {
 /// A served vector for Python: values and statuses by name.
 struct Vector {
   std::shared_ptr<Scorer> scorer;
-  std::vector<FeatureValue> features;
+  ServedFeatures features;
 };
 
-py::object to_python(const Scorer& scorer, int f, FeatureValue value) {
+py::object to_python(const Scorer& scorer, const ServedFeatures& served, std::size_t f) {
+  const FeatureValue value = served.values[f];
   if (value.is_null()) return py::none();
-  const Feature& spec = scorer.contract().features()[static_cast<std::size_t>(f)];
+  const Feature& spec = scorer.contract().features()[f];
   switch (spec.type) {
     case Type::float64: return py::float_(value.real());
     case Type::boolean: return py::bool_(value.integer() != 0);
-    case Type::string: return py::str(scorer.text(f, value));
+    case Type::string: return py::str(served.texts[f]);
     default: return py::int_(value.integer());
   }
 }
 
-py::dict values_of(const Scorer& scorer, const std::vector<FeatureValue>& features) {
+py::dict values_of(const Scorer& scorer, const ServedFeatures& features) {
   py::dict out;
-  for (std::size_t f = 0; f < features.size(); ++f)
-    out[py::str(scorer.contract().features()[f].name)] = to_python(scorer, static_cast<int>(f), features[f]);
+  for (std::size_t f = 0; f < features.values.size(); ++f)
+    out[py::str(scorer.contract().features()[f].name)] = to_python(scorer, features, f);
   return out;
 }
 
-py::dict statuses_of(const Scorer& scorer, const std::vector<FeatureValue>& features) {
+py::dict statuses_of(const Scorer& scorer, const ServedFeatures& features) {
   py::dict out;
-  for (std::size_t f = 0; f < features.size(); ++f) out[py::str(scorer.contract().features()[f].name)] = static_cast<int>(features[f].status);
+  for (std::size_t f = 0; f < features.values.size(); ++f)
+    out[py::str(scorer.contract().features()[f].name)] = static_cast<int>(features.values[f].status);
   return out;
 }
 

@@ -2,20 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace featlib {
 
 bool is_label(const Source& source, std::span<const bool> present) {
   const auto has = [&](int field) { return field >= 0 && present[static_cast<std::size_t>(field)]; };
   if (!has(source.dedup_field)) return false;
-  bool gated = false;
+  // Key, clocks and entity keys may come with a label; any other column makes it a row.
+  std::set<int> beside{source.dedup_field, source.event_time_field, source.available_time_field};
+  for (const SourceEntity& link : source.entities) beside.insert(link.key_fields.begin(), link.key_fields.end());
+  for (const Field& field : source.fields) beside.insert(source.find_field(field.available_at));
+  bool gated = false, others_exist = false;
   for (const int f : source.columns) {
-    if (source.fields[static_cast<std::size_t>(f)].gated()) gated = gated || has(f);
-    else if (f != source.dedup_field && has(f) && f != source.available_time_field) return false;
+    if (source.fields[static_cast<std::size_t>(f)].gated()) {
+      gated = gated || has(f);
+    } else if (!beside.contains(f)) {
+      if (has(f)) return false;
+      others_exist = true;
+    }
   }
-  // With nothing but key, clocks and label it is a label; without its clock it can be nothing else.
-  bool others = false;
-  for (const int f : source.columns) others = others || (!source.fields[static_cast<std::size_t>(f)].gated() && f != source.dedup_field);
-  return gated && (others || !has(source.event_time_field));
+  // Where a row has nothing else either, only a missing clock tells a label.
+  return gated && (others_exist || !has(source.event_time_field));
 }
 
 std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where) {
@@ -23,7 +31,6 @@ std::optional<Failure> missing_fields(const Source& source, std::span<const bool
   std::string missing;
   for (std::size_t f = 0; f < source.fields.size(); ++f)
     if (!present[f] && !source.fields[f].gated()) missing += fmt::format("{}`{}`", missing.empty() ? "" : ", ", source.fields[f].name);
-  // The column that says when a label was known comes with the label.
   if (missing.empty()) return std::nullopt;
   return Failure{ErrorCode::missing_column, where, 0, 0, fmt::format("a row of source `{}` lacks {}", source.name, missing),
                  "name every column of the contract; an unknown value is null, said explicitly"};

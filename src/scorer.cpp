@@ -28,9 +28,10 @@ LoggedValue logged(Slot slot, const Field& field, const TextPool& pool) {
   return slot.integer();
 }
 
-LoggedFeature logged(FeatureValue value, const Feature& feature, const TextPool& pool) {
+LoggedFeature logged(const ServedFeatures& served, std::size_t f, const Feature& feature) {
+  const FeatureValue value = served.values[f];
   if (value.is_null()) return {{}, value.status};
-  if (feature.type == Type::string) return {std::string(pool.view(static_cast<std::uint32_t>(value.bits))), value.status};
+  if (feature.type == Type::string) return {served.texts[f], value.status};
   if (feature.type == Type::float64) return {value.real(), value.status};
   return {value.integer(), value.status};
 }
@@ -99,13 +100,25 @@ void Scorer::release(std::span<const Slot> request) {
     if (holds_text(contract().request()[f], request[f])) state_->pool().release(request[f].text());
 }
 
-void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_of, std::vector<FeatureValue>& out) {
-  out.resize(contract().features().size());
-  if (refused == Refusal::none) state_->answer(request, as_of, out);
-  else std::fill(out.begin(), out.end(), VectorBuilder::refused());
+void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_of, ServedFeatures& out) {
+  const auto& features = contract().features();
+  out.values.resize(features.size());
+  if (refused != Refusal::none) {
+    std::fill(out.values.begin(), out.values.end(), VectorBuilder::refused());
+    return;
+  }
+  state_->answer(request, as_of, out.values);
+  for (std::size_t f = 0; f < features.size(); ++f) {
+    if (features[f].type != Type::string || out.values[f].is_null()) continue;
+    out.texts.resize(features.size());
+    const auto text = static_cast<std::uint32_t>(out.values[f].bits);
+    out.texts[f] = state_->pool().view(text);
+    // An expression's text was made for this answer alone.
+    if (features[f].kind == FeatureKind::expression && !is_fallback(out.values[f].status)) state_->pool().release(text);
+  }
 }
 
-std::vector<FeatureValue> Scorer::features(std::span<const Cell> request, std::optional<Instant> as_of) {
+ServedFeatures Scorer::features(std::span<const Cell> request, std::optional<Instant> as_of) {
   std::vector<Slot> slots;
   Refusal refused;
   {
@@ -115,9 +128,9 @@ std::vector<FeatureValue> Scorer::features(std::span<const Cell> request, std::o
   return features_of_slots(slots, refused, as_of);
 }
 
-std::vector<FeatureValue> Scorer::features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of) {
+ServedFeatures Scorer::features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of) {
   const std::lock_guard lock(mutex_);
-  std::vector<FeatureValue> out;
+  ServedFeatures out;
   try {
     compute(request, refused, instant_of(as_of), out);
   } catch (...) {
@@ -146,7 +159,7 @@ Decision Scorer::decide_slots(std::span<const Slot> request, Refusal refused, st
     try {
       decision.as_of = instant_of(as_of);
       compute(request, refused, decision.as_of, decision.features);
-      const Scored scored = refused == Refusal::none ? score_vector(bundle_, *builder_, request, decision.as_of, decision.features) : Scored{};
+      const Scored scored = refused == Refusal::none ? score_vector(bundle_, *builder_, request, decision.as_of, decision.features.values) : Scored{};
       decision.score = scored.score;
       decision.margin = scored.margin;
       decision.outcome = scored.ruling.outcome;
@@ -209,19 +222,13 @@ Record Scorer::make_record(std::span<const Slot> request, const Decision& decisi
   record.segment = decision.segment;
   record.rule = decision.rule;
   for (std::size_t f = 0; f < request.size(); ++f) record.inputs.push_back(logged(request[f], contract().request()[f], state_->pool()));
-  for (std::size_t f = 0; f < decision.features.size(); ++f)
-    record.features.push_back(logged(decision.features[f], contract().features()[f], state_->pool()));
+  for (std::size_t f = 0; f < decision.features.values.size(); ++f) record.features.push_back(logged(decision.features, f, contract().features()[f]));
   return record;
 }
 
 void Scorer::advance(Instant as_of) {
   const std::lock_guard lock(mutex_);
   state_->advance(as_of);
-}
-
-std::string Scorer::text(int feature, FeatureValue value) const {
-  const std::lock_guard lock(mutex_);
-  return std::string(state_->text(feature, value));
 }
 
 SourceCounters Scorer::counters(int source) const {

@@ -25,6 +25,12 @@ namespace featlib {
 /// Where a scorer keeps its rows: "memory:" in this version.
 Result<StateOptions> open_state(std::string_view location);
 
+/// One served row, by Contract::features(). It owns its texts: the state may forget them at once.
+struct ServedFeatures {
+  std::vector<FeatureValue> values;
+  std::vector<std::string> texts;      ///< of string features; empty when the contract has none
+};
+
 /// What was decided, and why.
 struct Decision {
   std::string request_id;
@@ -34,7 +40,7 @@ struct Decision {
   double score = std::numeric_limits<double>::quiet_NaN();    ///< what the policy compared, or the model's prediction; NaN: none
   double margin = std::numeric_limits<double>::quiet_NaN();   ///< NaN: none
   int segment = -1, rule = -1;                                ///< indices into the policy
-  std::vector<FeatureValue> features;                         ///< by Contract::features()
+  ServedFeatures features;
 };
 
 class Scorer {
@@ -54,13 +60,10 @@ class Scorer {
   Decision decide(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt, std::string_view request_id = {});
 
   /// The features alone; the instant counts as answered.
-  std::vector<FeatureValue> features(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt);
+  ServedFeatures features(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt);
 
   /// Tells how far time has come without deciding; rows that nothing can see any more leave.
   void advance(Instant as_of);
-
-  /// The text of a string or category value.
-  std::string text(int feature, FeatureValue value) const;
 
   SourceCounters counters(int source) const;
   std::size_t rows_held(int source) const;
@@ -80,7 +83,7 @@ class Scorer {
   }
   /// decide() and features() for slots already converted; the texts' references are taken.
   Decision decide_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id);
-  std::vector<FeatureValue> features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of);
+  ServedFeatures features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of);
 
   static Instant system_clock();
 
@@ -88,7 +91,7 @@ class Scorer {
   Scorer(Bundle bundle, std::unique_ptr<State> state, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock);
   Instant instant_of(std::optional<Instant> as_of);
   Refusal take_request(std::span<const Cell> cells, std::vector<Slot>& slots);
-  void compute(std::span<const Slot> request, Refusal refused, Instant as_of, std::vector<FeatureValue>& out);
+  void compute(std::span<const Slot> request, Refusal refused, Instant as_of, ServedFeatures& out);
   void score(std::span<const Slot> request, Decision& decision);
   Record make_record(std::span<const Slot> request, const Decision& decision) const;
   void release(std::span<const Slot> request);
