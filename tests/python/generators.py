@@ -348,6 +348,7 @@ class _Contract:
         feature = {}
         if shape == "bool":
             tree, out_type = self._condition(2), "bool"
+            feature["type"] = "bool"  # without it a condition is shown as 0.0 or 1.0
         elif shape == "int of bool":
             tree, out_type = self._condition(2), "int64"
             feature["type"] = "int64"

@@ -482,8 +482,8 @@ class _Evaluation:
         declared = feature.get("type")
         if declared == "int64" and value is not None and value is not BAD:
             value = int(value) if value == math.floor(value) and _int64(int(value)) is not BAD else BAD
-        elif declared != "int64" and type(value) is int:
-            value = rounded(value)  # an expression is a bool, a text or a float64
+        elif declared not in ("int64", "bool") and isinstance(value, int):
+            value = rounded(int(value))  # numbers and conditions are float64 unless `type` says otherwise
         if value is None:
             return None, NULL
         if value is BAD:
