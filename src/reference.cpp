@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 namespace featlib {
@@ -24,18 +25,26 @@ Rational exactly(double x) {
   return exponent >= 0 ? whole * Rational(Integer(1) << exponent) : whole / Rational(Integer(1) << -exponent);
 }
 
-bool is_even(double x) { return (std::bit_cast<std::uint64_t>(x) & 1) == 0; }
+/// Doubles as integers in the same order, and back.
+std::int64_t rank_of(double x) {
+  const auto bits = std::bit_cast<std::int64_t>(x);
+  return bits < 0 ? std::numeric_limits<std::int64_t>::min() - bits : bits;
+}
+double at_rank(std::int64_t rank) { return std::bit_cast<double>(rank < 0 ? std::numeric_limits<std::int64_t>::min() - rank : rank); }
 
-/// The nearest double, ties to even: from a guess, step until neither neighbour is nearer. `compare(r)` orders r against the exact value.
+/// The nearest double, ties to even, by halving; a good guess makes it short. `compare(r)` orders r against the exact value.
 template <class Compare>
 std::optional<double> nearest(double guess, Compare&& compare) {
   const double infinity = std::numeric_limits<double>::infinity();
-  double low = guess;
-  while (compare(exactly(low)) > 0) low = std::nextafter(low, -infinity);
-  for (double up = std::nextafter(low, infinity); !std::isinf(low) && compare(exactly(up)) <= 0; up = std::nextafter(low, infinity)) low = up;
-  const double high = std::nextafter(low, infinity);
-  const auto side = compare((exactly(low) + exactly(high)) / 2);
-  const double out = side > 0 ? low : side < 0 ? high : is_even(low) ? low : high;
+  std::int64_t low = rank_of(-infinity), high = rank_of(infinity);
+  const auto narrow = [&](std::int64_t rank) {
+    if (rank > low && rank < high) (compare(exactly(at_rank(rank))) <= 0 ? low : high) = rank;
+  };
+  narrow(rank_of(guess) - 1);
+  narrow(rank_of(guess) + 2);
+  while (low + 1 < high) narrow(std::midpoint(low, high));
+  const auto side = compare((exactly(at_rank(low)) + exactly(at_rank(high))) / 2);
+  const double out = at_rank(side > 0 ? low : side < 0 ? high : low % 2 == 0 ? low : high);
   if (std::isinf(out)) return std::nullopt;
   return out + 0.0;
 }
