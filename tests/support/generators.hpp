@@ -1,0 +1,527 @@
+/// Random contracts, histories and decisions that collide on purpose.
+///
+///     const Case c = make_case(7);       // the same case for the same seed, on every machine
+///     c.text                             // the contract, as the file's text
+///     c.rows[s], c.decisions             // rows by Source::fields, requests by Contract::request()
+///
+/// Instants come from the contract's own window edges and one microsecond either side of them, keys and payloads from tiny
+/// pools: equal times, copies, late rows and labels, and rows exactly on a bound are met in nearly every case.
+#pragma once
+
+#include "support/tables.hpp"
+
+#include <featlib/contract/contract.hpp>
+#include <featlib/core/time.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace featlib::testing {
+
+using Json = nlohmann::ordered_json;
+using Values = std::vector<Value>;
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  /// 0 .. n - 1; plain modulo, so that every standard library draws the same.
+  int below(int n) { return static_cast<int>(engine_() % static_cast<std::uint64_t>(n)); }
+  bool percent(int p) { return below(100) < p; }
+  template <class T>
+  const T& pick(const std::vector<T>& from) { return from[static_cast<std::size_t>(below(static_cast<int>(from.size())))]; }
+  template <class T>
+  void shuffle(std::vector<T>& values) {
+    for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[engine_() % i]);
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// A decision: its instant (null and impossible ones are met in tables) and the request's fields.
+struct Ask {
+  std::optional<Instant> as_of;
+  Values request;
+};
+
+struct Case {
+  std::uint64_t seed;
+  std::string text;
+  Contract contract;
+  std::vector<std::vector<Values>> rows;
+  std::vector<std::vector<Values>> labels;   ///< by source: what comes by key
+  std::vector<Ask> decisions;
+  std::vector<Instant> instants;             ///< where decisions stand
+  std::map<std::string, Instant> complete_from;
+};
+
+inline constexpr Instant monday = 1'600'041'600 * second;   // 2020-09-14T00:00:00Z
+
+namespace detail {
+
+class ContractMaker {
+ public:
+  explicit ContractMaker(Random& random) : random_(random) {}
+
+  Json make() {
+    windows_ = two_of({"10us", "1h", "1d", "3d"});
+    offsets_ = two_of({"0s", "0s", "1us", "1h", "1d", "2d"});
+    label_delay_ = random_.pick<std::string>({"1us", "1h", "1d"});
+    entities_["card"] = {{"key", "card_id"}, {"type", random_.pick<std::string>({"string", "int64", "bool"})}};
+    if (random_.percent(40)) {
+      if (random_.percent(50)) entities_["shop"] = {{"key", "shop_id"}, {"type", "string"}};
+      else entities_["shop"] = {{"key", {"shop_id", "till"}}, {"type", {"string", "int64"}}};
+    }
+    sources_["events"] = source(true);
+    if (random_.percent(40)) sources_["other"] = source(random_.percent(60));
+
+    Json contract = {{"featlib", 1}, {"name", "generated"}, {"version", "1.0.0"}, {"owner", "tests@example.com"}};
+    Json request = Json::object();
+    for (const auto& [name, column] : sources_["events"]["columns"].items())
+      if (name != "event_id" && !gated(column)) request[name] = column;
+    request["word"] = {{"type", "string"}};
+    const bool request_of = random_.percent(65);
+    Json features = Json::object();
+    for (int i = 0, n = 5 + random_.below(4); i < n; ++i) features["a" + std::to_string(i)] = aggregate();
+    features["word"] = {{"from", "request.word"}, {"type", "category"}, {"vocabulary", {"a", "b"}}};
+    features["spelled"] = {{"from", "request.word"}};
+    for (const auto& [name, column] : request.items())
+      if (random_.percent(25)) features["r_" + name] = {{"from", "request." + name}};
+    if (numbers_.size() >= 2) {
+      features["ratio"] = {{"expr", random_.pick(numbers_) + " / " + random_.pick(numbers_)}};
+      features["either"] = {{"expr", "coalesce(" + random_.pick(numbers_) + " * 0.5, -1.0)"}, {"fallback", 0.0}};
+    }
+    for (auto& [name, source] : sources_.items()) {
+      Duration need = 0;
+      for (const auto& feature : features)
+        if (feature.value("from", "") == name)
+          need = std::max(need, *parse_duration(feature.value("window", "0s")) + *parse_duration(feature.value("offset", "0s")));
+      need = std::max<Duration>(need, hour);
+      const std::vector<Duration> kept{need, need, need + 1, need + day};
+      source["retention"] = random_.percent(15) ? "forever" : format_duration(random_.pick(kept));
+    }
+    contract["entities"] = entities_;
+    contract["sources"] = sources_;
+    if (request_of) contract["request_of"] = "events";
+    contract["request"] = request;
+    contract["features"] = features;
+    return contract;
+  }
+
+ private:
+  static bool gated(const Json& column) { return column.contains("available_after") || column.contains("available_at"); }
+
+  std::vector<std::string> two_of(std::vector<std::string> from) { return {random_.pick(from), random_.pick(from)}; }
+
+  std::vector<std::string> entities_of(const Json& source) {
+    std::vector<std::string> out;
+    for (const auto& e : source["entities"]) out.push_back(e);
+    return out;
+  }
+
+  Json source(bool dedup) {
+    Json out;
+    out["entities"] = Json::array({"card"});
+    if (entities_.contains("shop")) {
+      if (random_.percent(60)) out["entities"].push_back("shop");
+      else if (random_.percent(30)) out["entities"] = Json::array({"shop"});
+    }
+    const std::string first = out["entities"][0];
+    if (random_.percent(20) && first == "card") out["keys"] = {{"card", "raw_card"}};
+    out["event_time"] = {{"column", "happened"}, {"unit", "us"}};
+    if (random_.percent(60)) out["available_time"] = {{"column", "arrived"}, {"unit", "us"}};
+    else if (random_.percent(50)) out["delay"] = random_.pick<std::string>({"1us", "1h", "1d"});
+    if (random_.percent(50)) {
+      if (random_.percent(50)) out["sequence"] = {{first, "seq"}};
+      else out["sequence"] = "seq";
+    }
+    static const Json all = {{"x", {{"type", "float64"}}}, {"y", {{"type", "float64"}, {"nan", "null"}}}, {"n", {{"type", "int64"}}},
+                             {"money", {{"type", "decimal"}, {"scale", 2}}}, {"tag", {{"type", "string"}}}, {"flag", {{"type", "bool"}}},
+                             {"seen", {{"type", "timestamp"}, {"unit", "us"}}}};
+    Json columns = Json::object();
+    for (const auto& [name, column] : all.items())
+      if (random_.percent(50)) columns[name] = column;
+    if (columns.empty()) columns["n"] = all["n"];
+    if (dedup) {
+      out["dedup"] = "event_id";
+      columns["event_id"] = {{"type", random_.pick<std::string>({"string", "int64"})}};
+    }
+    if (random_.percent(60)) {
+      const std::string type = random_.pick<std::string>({"bool", "int64", "float64", "string"});
+      columns["label"] = {{"type", type}, {"available_after", label_delay_}};
+    }
+    if (random_.percent(30)) {
+      columns["checked"] = {{"type", "timestamp"}, {"unit", "us"}};
+      columns["verdict"] = {{"type", "float64"}, {"nan", "null"}, {"available_at", "checked"}};
+    }
+    out["columns"] = columns;
+    return out;
+  }
+
+  Json aggregate() {
+    static const std::vector<std::string> kinds{"count", "count_if", "sum", "mean", "min", "max", "std", "var", "first", "last", "lag", "count_distinct", "time_since_last"};
+    std::vector<std::string> names;
+    for (const auto& [name, source] : sources_.items()) names.push_back(name);
+    Json out;
+    const std::string from = random_.pick(names);
+    const Json& source = sources_[from];
+    out["from"] = from;
+    const auto entities = entities_of(source);
+    if (entities.size() > 1) out["by"] = random_.pick(entities);
+
+    std::vector<std::string> read;
+    std::string kind = random_.pick(kinds), type = "float64";
+    std::vector<std::string> candidates;
+    const bool numeric = kind == "sum" || kind == "mean" || kind == "std" || kind == "var";
+    for (const auto& [name, column] : source["columns"].items()) {
+      const std::string t = column["type"];
+      if (numeric && (t == "string" || t == "timestamp")) continue;
+      candidates.push_back(name);
+      if (gated(column)) candidates.insert(candidates.end(), 2, name);   // labels are the hard part
+    }
+    const bool plain = kind == "count" || kind == "time_since_last" || kind == "count_if";
+    if (candidates.empty() && !plain) kind = "count";
+    if (kind == "count" || (candidates.empty() && plain && kind != "time_since_last")) {
+      out["aggregate"] = "count()";
+      type = "int64";
+    } else if (kind == "time_since_last") {
+      out["aggregate"] = "time_since_last(" + random_.pick<std::string>({"seconds", "minutes", "hours", "days"}) + ")";
+    } else if (kind == "count_if") {
+      out["aggregate"] = "count_if(" + condition(source, read) + ")";
+      type = "int64";
+    } else {
+      const std::string column = random_.pick(candidates);
+      const std::string t = source["columns"][column]["type"];
+      read.push_back(column);
+      std::string argument = column;
+      if (t == "float64" && random_.percent(20)) argument = random_.pick<std::string>({"abs(" + column + ")", "coalesce(" + column + ", 0.5)"});
+      out["aggregate"] = kind + "(" + argument + (kind == "lag" ? ", " + std::to_string(random_.below(3)) : "") + ")";
+      if ((kind == "std" || kind == "var") && random_.percent(40)) out["ddof"] = random_.below(2);
+      if ((kind == "first" || kind == "last" || kind == "lag") && random_.percent(35)) out["nulls"] = "keep";
+      const bool whole = kind == "count_distinct" || (kind == "sum" && (t == "int64" || t == "bool"));
+      type = whole ? "int64" : numeric || t == "decimal" ? "float64" : t;
+    }
+    if (random_.percent(30)) out["where"] = condition(source, read);
+
+    bool labels = false, any_gate = false;
+    for (const std::string& c : read) {
+      labels = labels || source["columns"][c].contains("available_after");
+      any_gate = any_gate || gated(source["columns"][c]);
+    }
+    const bool reads_key = std::find(read.begin(), read.end(), "event_id") != read.end();
+    const bool includes = from == "events" && !any_gate && !reads_key && random_.percent(25);
+    std::string offset = includes ? "0s" : random_.pick(offsets_);
+    if (labels && *parse_duration(offset) < *parse_duration(label_delay_)) offset = random_.percent(60) ? label_delay_ : "2d";
+    if (offset != "0s") out["offset"] = offset;
+    const int shape = random_.below(100);
+    if (shape < 65) {
+      out["window"] = random_.pick(windows_);
+      if (random_.percent(20)) out["last"] = 1 + random_.below(3);
+    } else if (shape < 85) {
+      out["last"] = 1 + random_.below(4);
+    } else {
+      out["lifetime"] = true;
+    }
+    if (includes) {
+      out["include_request"] = true;
+      out["bounds"] = random_.pick<std::string>({"(]", "[]"});
+    } else if (random_.percent(75)) {
+      out["bounds"] = random_.pick<std::string>({"[)", "(]", "[]", "()"});
+    }
+    if (random_.percent(40)) out["min_rows"] = 1 + random_.below(3);
+    if (random_.percent(30)) {
+      if (type == "int64") out["fallback"] = -7;
+      else if (type == "float64") out["fallback"] = 0.5;
+      else if (type == "string") out["fallback"] = "none";
+    }
+    if (type == "float64" || type == "int64") numbers_.push_back("a" + std::to_string(aggregates_));
+    ++aggregates_;
+    return out;
+  }
+
+  std::string condition(const Json& source, std::vector<std::string>& read) {
+    std::vector<std::string> names;
+    for (const auto& [name, column] : source["columns"].items()) names.push_back(name);
+    const std::string c = random_.pick(names);
+    read.push_back(c);
+    const std::string type = source["columns"][c]["type"];
+    if (type == "bool" && random_.percent(70)) return c;
+    static const std::map<std::string, std::vector<std::string>> literals{
+        {"float64", {"0.0", "0.1", "1e308"}}, {"int64", {"0", "7", "9007199254740993"}}, {"decimal", {"0", "0.01", "12.34"}}, {"string", {"''", "'a'", "'\xc3\xa9'"}}};
+    const auto found = literals.find(type);
+    if (found == literals.end() || random_.percent(20)) return c + (random_.percent(50) ? " is null" : " is not null");
+    return c + " " + random_.pick<std::string>({"=", "!=", "<", "<=", ">", ">="}) + " " + random_.pick(found->second);
+  }
+
+  Random& random_;
+  Json entities_ = Json::object(), sources_ = Json::object();
+  std::vector<std::string> windows_, offsets_, numbers_;
+  std::string label_delay_;
+  int aggregates_ = 0;
+};
+
+/// Values of one contract, from pools as small as collisions need.
+class ValueMaker {
+ public:
+  ValueMaker(Random& random, const Contract& contract) : random_(random) {
+    static const std::vector<std::vector<double>> flavours{
+        {0.1, 0.2, 0.3, 12.34, -12.34, 99.99}, {1e308, -1e308, 1.7976931348623157e308, -1e292}, {5e-324, -5e-324, 0.0, 2.2250738585072014e-308},
+        {0x1p53, 0x1p53 + 2, 0x1p53 - 1, 1.0, -1.0, 0.5}, {1e16, -1e16, 1.0, 1e-16, -1.0}, {0.0, -0.0, 1.0, 3.0}};
+    reals_ = random_.pick(flavours);
+    if (random_.percent(30)) { const auto& more = random_.pick(flavours); reals_.insert(reals_.end(), more.begin(), more.end()); }
+
+    for (const Duration d : {Duration{0}, Duration{1}, hour, hour + 1, day, 3 * day, 30 * day})
+      if (as_of.size() < 2 || random_.percent(60)) as_of.push_back(monday + d);
+    std::vector<Duration> back{0, 1};
+    for (const Feature& f : contract.features()) {
+      if (f.kind != FeatureKind::aggregate) continue;
+      back.push_back(f.aggregate.offset);
+      if (f.aggregate.window) back.push_back(f.aggregate.offset + *f.aggregate.window);
+    }
+    for (const Source& s : contract.sources())
+      if (s.retention) back.push_back(*s.retention);
+    for (int i = 0, n = 4 + random_.below(12); i < n; ++i)
+      event_time.push_back(random_.pick(as_of) - random_.pick(back) + random_.below(3) - 1);
+  }
+
+  std::vector<Instant> as_of, event_time;
+
+  Value key(Type type) {
+    if (random_.percent(4)) return null_value;
+    static const std::vector<std::string> texts{"c1", "1"};
+    if (type == Type::string || type == Type::category) return random_.pick(texts);
+    return std::int64_t{random_.below(2)};
+  }
+
+  Value payload(const Field& field) {
+    if (random_.percent(15)) return null_value;
+    static const std::vector<std::int64_t> integers{0, 1, -1, 2, 7, (std::int64_t{1} << 53) + 1, std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::max(),
+                                                    std::numeric_limits<std::int64_t>::min()};
+    static const std::vector<std::int64_t> units{0, 1, -1, 10, 1234, 1999, std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()};
+    static const std::vector<std::string> texts{"", "a", "b", "A", "\xc3\xa9", "\xe6\x97\xa5"};
+    switch (field.type) {
+      case Type::boolean: return std::int64_t{random_.below(2)};
+      case Type::int64: return random_.pick(integers);
+      case Type::decimal: return random_.pick(units);
+      case Type::float64: return random_.percent(3) ? std::numeric_limits<double>::quiet_NaN() : random_.pick(reals_);
+      case Type::timestamp: return random_.pick(event_time);
+      default: return random_.pick(texts);
+    }
+  }
+
+  Value dedup(const Field& field) {
+    if (random_.percent(10)) return null_value;
+    const int k = random_.below(6);
+    if (field.type == Type::string) return "e" + std::to_string(k);
+    return std::int64_t{k};
+  }
+
+  Value sequence() { return random_.percent(20) ? null_value : Value(std::int64_t{1 + random_.below(3)}); }
+
+  Instant arrival(Instant happened) {
+    const int how = random_.below(100);
+    if (how < 45) return happened;
+    if (how < 60) return happened + random_.pick<Duration>({1, hour, day});
+    return random_.pick(as_of) + random_.below(3) - 1;
+  }
+
+  Values row(const Contract& contract, const Source& source) {
+    Values out(source.fields.size());
+    for (std::size_t f = 0; f < out.size(); ++f) {
+      const Field& field = source.fields[f];
+      const int at = static_cast<int>(f);
+      bool is_key = false, is_sequence = false;
+      for (const SourceEntity& link : source.entities) {
+        for (std::size_t k = 0; k < link.key_fields.size(); ++k)
+          if (link.key_fields[k] == at) {
+            is_key = true;
+            out[f] = key(contract.entities()[static_cast<std::size_t>(link.entity)].types[k]);
+          }
+        is_sequence = is_sequence || link.sequence_field == at;
+      }
+      if (is_key) continue;
+      if (is_sequence) out[f] = sequence();
+      else if (at == source.dedup_field) out[f] = dedup(field);
+      else if (at == source.event_time_field) out[f] = random_.pick(event_time);
+      else if (at != source.available_time_field) out[f] = payload(field);
+    }
+    if (source.available_time_field >= 0)
+      out[static_cast<std::size_t>(source.available_time_field)] = arrival(std::get<std::int64_t>(out[static_cast<std::size_t>(source.event_time_field)]));
+    return out;
+  }
+
+  std::vector<Values> rows(const Contract& contract, const Source& source) {
+    std::vector<Values> out;
+    const int n = random_.percent(5) ? 0 : 1 + random_.below(24);
+    while (static_cast<int>(out.size()) < n) {
+      Values fresh = row(contract, source);
+      if (!out.empty() && random_.percent(35)) {   // a row again with a few other values: a copy, or one that nearly ties
+        Values again = random_.pick(out);
+        for (int i = 0, k = 1 + random_.below(3); i < k; ++i) {
+          const auto f = static_cast<std::size_t>(random_.below(static_cast<int>(fresh.size())));
+          if (static_cast<int>(f) == source.dedup_field || (static_cast<int>(f) == source.event_time_field && random_.percent(80))) continue;
+          again[f] = fresh[f];
+        }
+        fresh = again;
+      }
+      if (random_.percent(3)) fresh[static_cast<std::size_t>(source.event_time_field)] = random_.percent(50) ? null_value : Value(std::int64_t{5});
+      out.push_back(std::move(fresh));
+    }
+    return out;
+  }
+
+  /// A label by key: the key, some gated cells with their clocks, perhaps the row's event_time and when the label came.
+  Values label(const Source& source, const std::vector<Values>& rows) {
+    Values out(source.fields.size());
+    const auto key_field = static_cast<std::size_t>(source.dedup_field);
+    out[key_field] = dedup(source.fields[key_field]);
+    if (!rows.empty() && random_.percent(70)) {
+      const Values& row = random_.pick(rows);
+      out[key_field] = row[key_field];
+      if (random_.percent(30)) out[static_cast<std::size_t>(source.event_time_field)] = row[static_cast<std::size_t>(source.event_time_field)];
+    }
+    for (std::size_t f = 0; f < out.size(); ++f) {
+      if (!source.fields[f].gated() || random_.percent(30)) continue;
+      out[f] = payload(source.fields[f]);
+      if (const auto* x = std::get_if<double>(&out[f]); x && *x != *x) out[f] = 1.0;
+      if (!source.fields[f].available_at.empty() && random_.percent(90))
+        out[static_cast<std::size_t>(source.find_field(source.fields[f].available_at))] = random_.pick(as_of) + random_.below(3) - 1;
+    }
+    if (source.available_time_field >= 0 && random_.percent(60)) out[static_cast<std::size_t>(source.available_time_field)] = random_.pick(as_of) + random_.below(3) - 1;
+    return out;
+  }
+
+  Ask ask(const Contract& contract, const std::vector<std::vector<Values>>& rows) {
+    Ask out{random_.pick(as_of), Values(contract.request().size())};
+    const auto field_at = [&](std::string_view name) { return static_cast<std::size_t>(contract.find_request(name)); };
+    for (std::size_t f = 0; f < out.request.size(); ++f) out.request[f] = payload(contract.request()[f]);
+    for (const Entity& entity : contract.entities())
+      for (std::size_t k = 0; k < entity.key.size(); ++k) out.request[field_at(entity.key[k])] = key(entity.types[k]);
+    if (contract.request_of() >= 0) {
+      const auto s = static_cast<std::size_t>(contract.request_of());
+      const Source& source = contract.sources()[s];
+      const auto dedup_field = static_cast<std::size_t>(source.dedup_field);
+      const std::size_t key_at = field_at(source.fields[dedup_field].name);
+      out.request[key_at] = dedup(source.fields[dedup_field]);
+      for (const SourceEntity& link : source.entities)
+        if (link.sequence_field >= 0) out.request[field_at(source.fields[static_cast<std::size_t>(link.sequence_field)].name)] = sequence();
+      if (!rows[s].empty() && random_.percent(50)) {   // decided when it happened, as a service does
+        const Values& row = random_.pick(rows[s]);
+        out.request[key_at] = row[dedup_field];
+        if (const auto* happened = std::get_if<std::int64_t>(&row[static_cast<std::size_t>(source.event_time_field)]); happened && *happened > earliest_instant)
+          out.as_of = *happened;
+      }
+    }
+    if (random_.percent(2)) out.as_of = random_.percent(50) ? std::nullopt : std::optional<Instant>(5);
+    return out;
+  }
+
+ private:
+  Random& random_;
+  std::vector<double> reals_;
+};
+
+}  // namespace detail
+
+/// Throws what the contract loader says should the generator write a contract that does not hold.
+inline Case make_case(std::uint64_t seed) {
+  Random random(seed);
+  const std::string text = detail::ContractMaker(random).make().dump(1);
+  auto parsed = Contract::parse(text, {}, "seed " + std::to_string(seed));
+  if (!parsed) throw std::runtime_error(std::string(parsed.error().what()) + "\n" + text);
+  Case out{seed, text, parsed.value(), {}, {}, {}, {}, {}};
+  detail::ValueMaker values(random, out.contract);
+  for (const Source& source : out.contract.sources()) {
+    out.rows.push_back(values.rows(out.contract, source));
+    auto& labels = out.labels.emplace_back();
+    const bool gated = std::any_of(source.fields.begin(), source.fields.end(), [](const Field& f) { return f.gated(); });
+    for (int i = 0, n = source.dedup_field >= 0 && gated ? random.below(5) : 0; i < n; ++i) labels.push_back(values.label(source, out.rows.back()));
+  }
+  for (int i = 0, n = random.percent(3) ? 0 : 3 + random.below(8); i < n; ++i) out.decisions.push_back(values.ask(out.contract, out.rows));
+  if (random.percent(20)) {
+    const auto s = static_cast<std::size_t>(random.below(static_cast<int>(out.contract.sources().size())));
+    out.complete_from[out.contract.sources()[s].name] = random.pick(values.event_time) + random.below(2);
+  }
+  out.instants = values.as_of;
+  return out;
+}
+
+/// The column a producer would send for a field.
+inline TestColumn column_of(const Field& field, std::string name, Values values) {
+  const bool text_key = field.any_key && std::any_of(values.begin(), values.end(), [](const Value& v) { return std::holds_alternative<std::string>(v); });
+  const char* format = "l";
+  if (field.any_key) {
+    format = text_key ? "U" : "l";
+  } else {
+    switch (field.type) {
+      case Type::boolean: format = "b"; break;
+      case Type::float64: format = "g"; break;
+      case Type::string: case Type::category: format = "U"; break;
+      case Type::decimal:
+        format = "U";
+        for (Value& v : values)
+          if (const auto* units = std::get_if<std::int64_t>(&v)) v = decimal_text(*units, field.scale);
+        break;
+      case Type::timestamp: format = field.time_unit ? "l" : "tsu:UTC"; break;
+      case Type::int64: break;
+    }
+  }
+  return {std::move(name), format, std::move(values)};
+}
+
+inline Table source_table(const Source& source, const std::vector<Values>& rows, std::size_t rows_per_batch = 0) {
+  std::vector<TestColumn> columns;
+  for (std::size_t f = 0; f < source.fields.size(); ++f) {
+    Values values;
+    for (const Values& row : rows) values.push_back(row[f]);
+    columns.push_back(column_of(source.fields[f], source.fields[f].name, std::move(values)));
+  }
+  return make_table(source.name, columns, rows_per_batch);
+}
+
+inline Table decision_table(const Contract& contract, const std::vector<Ask>& asks, std::size_t rows_per_batch = 0) {
+  std::vector<TestColumn> columns;
+  for (std::size_t f = 0; f < contract.request().size(); ++f) {
+    Values values;
+    for (const Ask& ask : asks) values.push_back(ask.request[f]);
+    columns.push_back(column_of(contract.request()[f], contract.request()[f].name, std::move(values)));
+  }
+  Values as_of;
+  for (const Ask& ask : asks) as_of.push_back(ask.as_of ? Value(*ask.as_of) : null_value);
+  columns.push_back({"as_of", "l", std::move(as_of)});
+  return make_table("decisions", columns, rows_per_batch);
+}
+
+inline Cell cell_of(const Value& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return Cell::of(*integer);
+  if (const auto* real = std::get_if<double>(&value)) return Cell::of(*real);
+  if (const auto* text = std::get_if<std::string>(&value)) return Cell::of(std::string_view(*text));
+  return Cell::null();
+}
+
+/// FEATLIB_SEED, or 0.
+inline std::uint64_t first_seed() {
+  const char* text = std::getenv("FEATLIB_SEED");
+  return text ? std::strtoull(text, nullptr, 10) : 0;
+}
+
+/// FEATLIB_TRIPLES, or `otherwise`, less under a sanitizer.
+inline std::uint64_t triples(std::uint64_t otherwise) {
+  const char* text = std::getenv("FEATLIB_TRIPLES");
+  if (text) return std::strtoull(text, nullptr, 10);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return otherwise / 8;
+#else
+  return otherwise;
+#endif
+}
+
+}  // namespace featlib::testing
