@@ -31,8 +31,9 @@ class KeyIndex {
     }
   }
 
-  /// Whether some row of this key happened before `as_of`, or at it: one that the bounds alone might let in.
-  bool reaches(Slot key, Instant as_of, std::size_t likely) const {
+  /// Whether some row of this key is `before` the decision: one that the bounds alone might let in.
+  template <class Before>
+  bool reaches(Slot key, std::size_t likely, Before&& before) const {
     if (key.is_null() || rows_.source().dedup_field < 0) return false;
     if (rising_) {
       const auto& bits = rows_.fields[static_cast<std::size_t>(rows_.source().dedup_field)].bits;
@@ -40,12 +41,12 @@ class KeyIndex {
       const std::size_t at = likely < bits.size() && bits[likely] == key.bits
                                  ? likely
                                  : static_cast<std::size_t>(std::lower_bound(bits.begin(), bits.end(), key.bits) - bits.begin());
-      return key.held == Held::value && at < bits.size() && bits[at] == key.bits && rows_.event_time[at] < as_of;
+      return key.held == Held::value && at < bits.size() && bits[at] == key.bits && before(static_cast<Row>(at));
     }
     const auto found = rows_by_key_.find(tagged(key));
     if (found == rows_by_key_.end()) return false;
     for (Row row = found->second; row != none; row = next_[row])
-      if (rows_.event_time[row] <= as_of) return true;
+      if (before(row)) return true;
     return false;
   }
 
@@ -339,7 +340,11 @@ class TimelineWorker {
       for (const int f : needed_) request_[static_cast<std::size_t>(f)] = requests.fields[static_cast<std::size_t>(f)][decision];
       asked.key = step_.is_request_source && input_.plan->request_key() >= 0 ? request_[static_cast<std::size_t>(input_.plan->request_key())] : Slot{};
       asked.sequence = step_.request_sequence >= 0 ? request_[static_cast<std::size_t>(step_.request_sequence)] : Slot{};
-      const bool own_row = keys_.reaches(asked.key, asked.as_of, decision);
+      // The request's own row mostly happened at as_of, where it is not before the request: only a lesser sequence makes it so.
+      const bool own_row = keys_.reaches(asked.key, decision, [&](Row row) {
+        return rows_.event_time[row] < asked.as_of || (rows_.event_time[row] == asked.as_of && step_.request_sequence >= 0 &&
+                                                       sequence_before(rows_.sequence(row, step_.source_entity), asked.sequence));
+      });
       for (std::size_t c = 0; c < cursors_.size(); ++c) positions_[c] = cursors_[c].advance(step_, view, asked);
       for (std::size_t w = 0; w < readers_.size(); ++w) {
         const Reader& reader = readers_[w];
