@@ -64,6 +64,7 @@ void read_column(const Field& field, const Table& table, int column, TextPool& p
     });
     start += static_cast<std::size_t>(view.rows());
   }
+  out.settle();
 }
 
 /// Drops the rows that were refused, keeping the order.

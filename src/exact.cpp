@@ -138,14 +138,6 @@ std::optional<double> dispersion(std::uint64_t n, const cpp_int& sum, const cpp_
 
 }  // namespace
 
-Decomposed decompose(double value) noexcept {
-  const auto bits = std::bit_cast<std::uint64_t>(value);
-  const int field = static_cast<int>((bits >> 52) & 0x7ff);
-  auto significand = static_cast<std::int64_t>(bits & ((std::uint64_t{1} << 52) - 1));
-  if (field) significand |= std::int64_t{1} << 52;
-  return {bits >> 63 ? -significand : significand, (field ? field : 1) - 1075};
-}
-
 std::int64_t power_of_ten(int scale) noexcept {
   std::int64_t out = 1;
   while (scale-- > 0) out *= 10;

@@ -31,6 +31,16 @@ class KeyIndex {
     }
   }
 
+  /// Whether no window can meet the request's own row: the decisions are the rows themselves, and none is `before` its decision.
+  template <class Before>
+  bool own_rows_apart(const SlotColumn& request_keys, Before&& before) const {
+    if (rows_.source().dedup_field < 0 || !rising_ || request_keys.bits.size() != rows_.size() || !request_keys.whole) return false;
+    const auto& keys = rows_.fields[static_cast<std::size_t>(rows_.source().dedup_field)].bits;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      if (keys[i] != request_keys.bits[i] || before(static_cast<Row>(i), i)) return false;
+    return true;
+  }
+
   /// Whether some row of this key is `before` the decision: one that the bounds alone might let in.
   template <class Before>
   bool reaches(Slot key, std::size_t likely, Before&& before) const {
@@ -109,7 +119,7 @@ class PrefixSums {
     if (real) {
       int lowest = 2000, highest = -2000;
       for (const Row row : order) {
-        if (column.held[row] == Held::nothing) continue;
+        if (column[row].is_null()) continue;
         const Decomposed parts = decompose(column[row].real());
         if (parts.significand == 0) continue;
         lowest = std::min(lowest, parts.exponent);
@@ -124,7 +134,7 @@ class PrefixSums {
     latest_[0] = always;
     for (std::size_t i = 0; i < n; ++i) {
       const Row row = order[i];
-      const bool held = column.held[row] != Held::nothing;
+      const bool held = !column[row].is_null();
       int128 addend = 0;
       if (held && real) {
         const Decomposed parts = decompose(column[row].real());
@@ -143,7 +153,7 @@ class PrefixSums {
     if (!a_.argument_is_column) return;
     const SlotColumn& column = rows_.fields[static_cast<std::size_t>(a_.argument_fields[0])];
     __builtin_prefetch(&column.bits[row]);
-    __builtin_prefetch(&column.held[row]);
+    if (!column.whole) __builtin_prefetch(&column.held[row]);
     if (const int gate = rows_.gate_of(a_.argument_fields[0]); gate >= 0) __builtin_prefetch(&rows_.stamps[static_cast<std::size_t>(gate)][row]);
   }
 
@@ -276,8 +286,9 @@ class StepValues {
 /// One thread's work on one timeline step: entity after entity, each with all its decisions.
 class TimelineWorker {
  public:
-  TimelineWorker(const ReplayInput& input, const TimelineStep& step, const KeyIndex& keys, Instant complete_from, const VectorBuilder& builder, StepValues& out)
-      : input_(input), step_(step), keys_(keys), complete_from_(complete_from), builder_(builder), out_(out),
+  TimelineWorker(const ReplayInput& input, const TimelineStep& step, const KeyIndex& keys, bool known_at_once, Instant complete_from, const VectorBuilder& builder,
+                 StepValues& out)
+      : known_at_once_(known_at_once), input_(input), step_(step), keys_(keys), complete_from_(complete_from), builder_(builder), out_(out),
         rows_(input.sources[static_cast<std::size_t>(step.source)].rows), request_(input.requests.fields.size()) {
     for (const WindowStep& window : step.windows) {
       Reader reader{&window, 0, -1};
@@ -293,7 +304,12 @@ class TimelineWorker {
     }
     positions_.resize(cursors_.size());
     usable_.resize(sums_.size());
-    if (step.is_request_source && input.plan->request_key() >= 0) needed_.push_back(input.plan->request_key());
+    const int key = input.plan->request_key();
+    const bool apart = key < 0 || keys.own_rows_apart(input.requests.fields[static_cast<std::size_t>(key)], [&](Row row, std::size_t d) {
+      return is_before(row, input.requests.as_of[d], step.request_sequence < 0 ? Slot{} : input.requests.fields[static_cast<std::size_t>(step.request_sequence)][static_cast<Row>(d)]);
+    });
+    if (step.is_request_source && !apart) key_field_ = key;
+    if (key_field_ >= 0) needed_.push_back(key_field_);
     if (step.request_sequence >= 0) needed_.push_back(step.request_sequence);
     for (const WindowStep& window : step.windows) {
       needed_.insert(needed_.end(), window.argument_request.begin(), window.argument_request.end());
@@ -324,7 +340,7 @@ class TimelineWorker {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (i + ahead < rows_ahead) fetch_row(order.data()[i + ahead]);
       times_[i] = rows_.event_time[order_[i]];
-      latest_[i + 1] = std::max(latest_[i], rows_.known_at[order_[i]]);
+      latest_[i + 1] = std::max(latest_[i], known_at_once_ ? times_[i] : rows_.known_at[order_[i]]);
     }
     for (std::size_t s = 0; s < sums_.size(); ++s) usable_[s] = sums_[s].fill(order_);
     for (Cursors& cursors : cursors_) cursors.reset();
@@ -338,13 +354,9 @@ class TimelineWorker {
       const Row decision = decisions[i];
       asked.as_of = requests.as_of[decision];
       for (const int f : needed_) request_[static_cast<std::size_t>(f)] = requests.fields[static_cast<std::size_t>(f)][decision];
-      asked.key = step_.is_request_source && input_.plan->request_key() >= 0 ? request_[static_cast<std::size_t>(input_.plan->request_key())] : Slot{};
+      asked.key = key_field_ >= 0 ? request_[static_cast<std::size_t>(key_field_)] : Slot{};
       asked.sequence = step_.request_sequence >= 0 ? request_[static_cast<std::size_t>(step_.request_sequence)] : Slot{};
-      // The request's own row mostly happened at as_of, where it is not before the request: only a lesser sequence makes it so.
-      const bool own_row = keys_.reaches(asked.key, decision, [&](Row row) {
-        return rows_.event_time[row] < asked.as_of || (rows_.event_time[row] == asked.as_of && step_.request_sequence >= 0 &&
-                                                       sequence_before(rows_.sequence(row, step_.source_entity), asked.sequence));
-      });
+      const bool own_row = keys_.reaches(asked.key, decision, [&](Row row) { return is_before(row, asked.as_of, asked.sequence); });
       for (std::size_t c = 0; c < cursors_.size(); ++c) positions_[c] = cursors_[c].advance(step_, view, asked);
       for (std::size_t w = 0; w < readers_.size(); ++w) {
         const Reader& reader = readers_[w];
@@ -368,11 +380,17 @@ class TimelineWorker {
     int sums;                          ///< into sums_, -1: read row by row
   };
 
+  /// The request's own row mostly happened at as_of, where it is not before the request: only a lesser sequence makes it so.
+  bool is_before(Row row, Instant as_of, Slot sequence) const {
+    if (rows_.event_time[row] != as_of) return rows_.event_time[row] < as_of;
+    return step_.request_sequence >= 0 && sequence_before(rows_.sequence(row, step_.source_entity), sequence);
+  }
+
   /// Rows and decisions of one entity are scattered over their tables: memory answers in time only when asked early.
-  static constexpr std::size_t ahead = 12;
+  static constexpr std::size_t ahead = 16;
   void fetch_row(Row row) const {
     __builtin_prefetch(&rows_.event_time[row]);
-    __builtin_prefetch(&rows_.known_at[row]);
+    if (!known_at_once_) __builtin_prefetch(&rows_.known_at[row]);
     for (const PrefixSums& sums : sums_) sums.prefetch(row);
   }
   void fetch_decision(Row decision) const {
@@ -380,11 +398,12 @@ class TimelineWorker {
     for (const int f : needed_) {
       const SlotColumn& column = input_.requests.fields[static_cast<std::size_t>(f)];
       __builtin_prefetch(&column.bits[decision]);
-      __builtin_prefetch(&column.held[decision]);
+      if (!column.whole) __builtin_prefetch(&column.held[decision]);
     }
     out_.prefetch(decision);
   }
 
+  bool known_at_once_;                 ///< every row became known when it happened
   const ReplayInput& input_;
   const TimelineStep& step_;
   const KeyIndex& keys_;
@@ -392,6 +411,7 @@ class TimelineWorker {
   const VectorBuilder& builder_;
   StepValues& out_;
   const Rows& rows_;
+  int key_field_ = -1;                 ///< the request's dedup key, -1 where no row of it can be met
   std::vector<int> needed_;            ///< request fields that this timeline's windows look at
   std::vector<Reader> readers_;
   std::vector<Cursors> cursors_;
@@ -508,7 +528,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
       if (e == entities || decisions_of.start[e] - decisions_of.start[cut.back()] >= piece) cut.push_back(e);
     StepValues values(input.requests.size(), step.windows.size());
     std::vector<TimelineWorker> workers;
-    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], complete_from, builder, values);
+    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], batch.rows.known_at == batch.rows.event_time, complete_from, builder, values);
     in_parallel(threads, cut.size() - 1, [&](int thread, std::size_t p) {
       for (std::size_t e = cut[p]; e < cut[p + 1]; ++e) {
         const std::span<Row> decisions_here(decisions_of.items.data() + decisions_of.start[e], decisions_of.start[e + 1] - decisions_of.start[e]);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +24,13 @@ struct Decomposed {
   std::int64_t significand;
   int exponent;
 };
-Decomposed decompose(double value) noexcept;
+inline Decomposed decompose(double value) noexcept {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const int field = static_cast<int>((bits >> 52) & 0x7ff);
+  auto significand = static_cast<std::int64_t>(bits & ((std::uint64_t{1} << 52) - 1));
+  if (field) significand |= std::int64_t{1} << 52;
+  return {bits >> 63 ? -significand : significand, (field ? field : 1) - 1075};
+}
 
 /// 10^scale for scale 0..18.
 std::int64_t power_of_ten(int scale) noexcept;

@@ -9,6 +9,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <compare>
 #include <cstdint>
@@ -35,14 +36,26 @@ struct Slot {
   bool operator==(const Slot&) const = default;
 };
 
-/// A column of slots.
+/// A column of slots. One that holds a value in every row says so, and readers leave the second array alone: rows are
+/// read in the order of entities, where every array touched is a cache miss.
 struct SlotColumn {
   std::vector<std::uint64_t> bits;
   std::vector<Held> held;
+  bool whole = false;                  ///< every row holds a value
 
-  Slot operator[](Row row) const noexcept { return {bits[row], held[row]}; }
-  void set(Row row, Slot slot) noexcept { bits[row] = slot.bits; held[row] = slot.held; }
-  void resize(std::size_t rows) { bits.resize(rows); held.resize(rows); }
+  Slot operator[](Row row) const noexcept { return {bits[row], whole ? Held::value : held[row]}; }
+  void set(Row row, Slot slot) noexcept {
+    bits[row] = slot.bits;
+    held[row] = slot.held;
+    if (whole && slot.held != Held::value) whole = false;
+  }
+  void resize(std::size_t rows) {
+    whole = whole && rows <= held.size();
+    bits.resize(rows);
+    held.resize(rows);
+  }
+  /// Looks whether every row holds a value.
+  void settle() noexcept { whole = std::all_of(held.begin(), held.end(), [](Held h) { return h == Held::value; }); }
 };
 
 /// Dense ids for the keys of one entity; a key is the tuple of its columns' slots, whose types the contract fixes.
