@@ -24,7 +24,7 @@ using contract::In;
 using contract::Key;
 using yaml::Node;
 using yaml::Place;
-using Json = nlohmann::json;   // objects with sorted keys: the order RFC 8785 asks for, keys being ASCII identifiers
+using Json = nlohmann::ordered_json;   // features keep the order of the file; hashes sort their keys
 
 namespace {
 
@@ -1360,6 +1360,9 @@ class Writer {
   std::optional<Class> most_;                           ///< none: for reading again
 };
 
+/// RFC 8785: keys in order (they are ASCII identifiers), no space, numbers already integers or text.
+std::string canonical_hash(const Json& json) { return sha256_hex(nlohmann::json::parse(json.dump()).dump()); }
+
 std::string interval(const Feature& f) {
   const Aggregate& a = f.aggregate;
   std::string out;
@@ -1418,11 +1421,11 @@ int Contract::find_request(std::string_view field) const { return index_of(data_
 const std::vector<Failure>& Contract::warnings() const { return data_->warnings; }
 
 std::string Contract::fingerprint(FingerprintKind kind) const {
-  return sha256_hex(Writer(*data_, static_cast<Class>(kind)).whole().dump());
+  return canonical_hash(Writer(*data_, static_cast<Class>(kind)).whole());
 }
 
 std::string Contract::feature_fingerprint(int feature) const {
-  return sha256_hex(Writer(*data_, Class::semantic).closure(feature).dump());
+  return canonical_hash(Writer(*data_, Class::semantic).closure(feature));
 }
 
 std::string Contract::resolved_json() const { return Writer(*data_, std::nullopt).whole().dump(2); }
