@@ -159,9 +159,14 @@ std::optional<Instant> optional_instant(const py::object& as_of) {
   return to_instant(as_of, "as_of");
 }
 
+/// "sqlite:PATH"; a bare path is one too.
+std::shared_ptr<DecisionLog> open_at(const std::string& location) {
+  return unwrap(open_log(location.find(':') == std::string::npos ? "sqlite:" + location : location));
+}
+
 std::shared_ptr<DecisionLog> to_log(const py::object& log) {
   if (log.is_none()) return nullptr;
-  return unwrap(open_log(py::cast<std::string>(log)));
+  return open_at(py::cast<std::string>(log));
 }
 
 std::unique_ptr<PyScorer> make_scorer(const Bundle& bundle, const std::string& state, const py::object& log, const py::object& history, const py::object& grace,
@@ -366,7 +371,7 @@ void bind_scorer(py::module_& module) {
       .def("__repr__", [](const Table& t) { return fmt::format("<Table {}: {} rows x {} columns>", t.name(), t.rows(), t.columns()); });
 
   py::class_<PyLog>(module, "DecisionLog", "The records of a log, by name.")
-      .def(py::init([](const std::string& location) { return PyLog{unwrap(open_log(location))}; }), py::arg("location"), "location: \"sqlite:PATH\".")
+      .def(py::init([](const std::string& location) { return PyLog{open_at(location)}; }), py::arg("location"), "location: \"sqlite:PATH\", or the path alone.")
       .def("record",
            [](PyLog& self, const std::string& request_id) -> py::object {
              std::optional<Record> found;
@@ -381,7 +386,7 @@ void bind_scorer(py::module_& module) {
   module.def(
       "replay_decisions",
       [](const std::string& location, const py::dict& sources, int threads) {
-        const auto log = unwrap(open_log(location));
+        const auto log = open_at(location);
         const std::map<std::string, Table> tables = to_tables(sources);
         ReplayOptions options;
         options.threads = threads;

@@ -77,13 +77,12 @@ def _read_csv(pa: Any, source: Any, types: dict[str, str]) -> Any:
 def source_types(contract: Any, source: str | None = None) -> dict[str, str]:
     """Column types a CSV file of `source` has by contract; without `source`, those of a table of decisions."""
     resolved = json.loads(contract.resolved_json())
-    types = {
-        entity["key"]: entity["type"]
-        for entity in resolved["entities"].values()
-        if isinstance(entity["key"], str)
-    }
+    types = {}
+    for entity in resolved.get("entities", {}).values():
+        types.update(zip(entity["key"], entity["type"]))
     named = source or resolved.get("request_of")
-    columns = [resolved["sources"][named]["columns"]] if named in resolved["sources"] else []
+    sources = resolved.get("sources", {})
+    columns = [sources[named].get("columns", {})] if named in sources else []
     if source is None:
         columns.append(resolved.get("request", {}))
     for group in columns:
