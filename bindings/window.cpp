@@ -1,7 +1,7 @@
 #include "common.hpp"
 
-#include <featlib/window/reference.hpp>
-#include <featlib/window/replay.hpp>
+#include <featlib/vector/reference.hpp>
+#include <featlib/vector/replay.hpp>
 
 #include <fmt/format.h>
 

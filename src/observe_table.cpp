@@ -1,4 +1,4 @@
-#include <featlib/window/state.hpp>
+#include <featlib/vector/state.hpp>
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include <featlib/window/reference.hpp>
+#include <featlib/vector/reference.hpp>
 
 #include <boost/multiprecision/cpp_bin_float.hpp>
 #include <boost/multiprecision/cpp_int.hpp>

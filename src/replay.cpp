@@ -1,4 +1,4 @@
-#include <featlib/window/replay.hpp>
+#include <featlib/vector/replay.hpp>
 
 #include <featlib/core/exact.hpp>
 

@@ -66,6 +66,22 @@ Refusal Scorer::observe(int source, std::span<const Cell> row) {
   return state_->observe(source, row);
 }
 
+Refusal Scorer::observe_label(int source, const Cell& key, std::span<const std::pair<std::string_view, Cell>> cells) {
+  const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
+  if (spec.dedup_field < 0) throw Error(ErrorCode::bad_row, fmt::format("source `{}` has no `dedup` key to find a label's row by", spec.name), "declare `dedup`");
+  for (const auto& [name, cell] : cells)
+    if (spec.find_field(name) < 0) throw Error(ErrorCode::bad_row, fmt::format("source `{}` has no column `{}`", spec.name, name));
+  const std::lock_guard lock(mutex_);
+  std::vector<Slot> slots(spec.fields.size());
+  const auto take = [&](int field, const Cell& cell) { return accept(spec.fields[static_cast<std::size_t>(field)], cell, state_->pool(), slots[static_cast<std::size_t>(field)]); };
+  Refusal refused = take(spec.dedup_field, key);
+  for (const auto& [name, cell] : cells)
+    if (refused == Refusal::none) refused = take(spec.find_field(name), cell);
+  if (refused == Refusal::none) return state_->observe_label(source, slots);
+  state_->refuse_slots(source, slots, refused);
+  return refused;
+}
+
 Instant Scorer::instant_of(std::optional<Instant> as_of) {
   // A clock that steps back does not make decisions do so.
   if (clock_) latest_clock_ = std::max(latest_clock_, clock_());
@@ -111,10 +127,7 @@ void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_
   for (std::size_t f = 0; f < features.size(); ++f) {
     if (features[f].type != Type::string || out.values[f].is_null()) continue;
     out.texts.resize(features.size());
-    const auto text = static_cast<std::uint32_t>(out.values[f].bits);
-    out.texts[f] = state_->pool().view(text);
-    // An expression's text was made for this answer alone.
-    if (features[f].kind == FeatureKind::expression && !is_fallback(out.values[f].status)) state_->pool().release(text);
+    out.texts[f] = state_->text(static_cast<int>(f), out.values[f]);
   }
 }
 

@@ -1,4 +1,4 @@
-#include <featlib/window/state.hpp>
+#include <featlib/vector/state.hpp>
 
 #include <featlib/core/arithmetic.hpp>
 #include <featlib/core/arrow_export.hpp>

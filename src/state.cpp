@@ -1,4 +1,4 @@
-#include <featlib/window/state.hpp>
+#include <featlib/vector/state.hpp>
 
 #include <featlib/core/arrow_export.hpp>
 
@@ -338,6 +338,8 @@ void State::record_answer(std::span<const Slot> request, Instant as_of) {
 
 void State::answer(std::span<const Slot> request, Instant as_of, std::span<FeatureValue> out) {
   set_frontier(as_of);
+  for (const std::uint32_t text : made_texts_) pool_.release(text);
+  made_texts_.clear();
   Asked asked;
   asked.as_of = as_of;
   asked.request = request;
@@ -360,7 +362,12 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
     asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
     for (const WindowStep& window : step.windows) out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, read(step, window, view, asked));
   }
-  for (const int f : plan_->derived()) out[static_cast<std::size_t>(f)] = builder_.derive(f, request, as_of, out);
+  for (const int f : plan_->derived()) {
+    const FeatureValue value = out[static_cast<std::size_t>(f)] = builder_.derive(f, request, as_of, out);
+    const Feature& feature = plan_->contract().features()[static_cast<std::size_t>(f)];
+    const bool made = feature.kind == FeatureKind::expression && feature.type == Type::string && !value.is_null() && !is_fallback(value.status);
+    if (made) made_texts_.push_back(static_cast<std::uint32_t>(value.bits));
+  }
   record_answer(request, as_of);
   evict(evictions_per_call);
 }

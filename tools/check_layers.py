@@ -17,12 +17,16 @@ STAGE_OF = {
     "tzdb": "core",
     "arithmetic": "core",
     "pinned": "contract",  # the expression language's arithmetic
-    "snapshot": "window",
+    "snapshot": "vector",
+    "observe_table": "vector",
+    "parallel": "core",
+    "utf8": "core",
     "feature_table": "vector",
     "xgboost": "ensemble",
     "featlib": "top",
     "bundle": "top",
     "scorer": "top",
+    "replay_decisions": "top",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

@@ -9,8 +9,8 @@
 
 #include <featlib/bundle.hpp>
 #include <featlib/log/log.hpp>
-#include <featlib/window/replay.hpp>
-#include <featlib/window/state.hpp>
+#include <featlib/vector/replay.hpp>
+#include <featlib/vector/state.hpp>
 
 #include <functional>
 #include <memory>
@@ -55,6 +55,10 @@ class Scorer {
   /// A row of a source, one Cell a field (SEMANTICS units: timestamps in microseconds, decimals in their smallest unit).
   /// A row that cannot be taken is counted, never half taken.
   Refusal observe(int source, std::span<const Cell> row);
+
+  /// A label by its row's key: gated cells by name, perhaps event_time, available_time and available_at columns beside them.
+  /// Throws bad-row for a name the source does not have.
+  Refusal observe_label(int source, const Cell& key, std::span<const std::pair<std::string_view, Cell>> cells);
 
   /// The decision on a request, one Cell for each of Contract::request(). Throws as-of-too-old and as-of-in-future.
   Decision decide(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt, std::string_view request_id = {});

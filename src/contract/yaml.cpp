@@ -1,5 +1,7 @@
 #include "yaml.hpp"
 
+#include "../utf8.hpp"
+
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -150,6 +152,7 @@ Result<Node> parse(std::string_view text, const std::string& name) {
   if (text.size() > most_bytes) return refuse({1, 1}, fmt::format("{} bytes; at most {} are read", text.size(), most_bytes));
   if (const auto zero = text.find('\0'); zero != std::string_view::npos)
     return refuse({1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(zero), '\n')), 1}, "a zero byte");
+  if (!is_utf8(text)) return refuse({1, 1}, "the file is not UTF-8");
   // yaml-cpp recurses once a nested bracket: count them before it does.
   std::size_t depth = 0;
   for (const char c : text) {

@@ -340,6 +340,7 @@ TEST_CASE("a manifest that lies about its parts is refused") {
     parts[1]["offset"] = ~std::uint64_t{0} - 5;
     parts[1]["size"] = 1000;
     parts[2]["offset"] = 994;
+    parts[3]["offset"] = 994 + parts[2]["size"].get<std::size_t>();
   }
   SECTION("a list instead of an object") { manifest = json::array(); }
   CHECK(failure_of(pieces.open()).code == ErrorCode::bundle_format);

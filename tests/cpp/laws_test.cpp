@@ -2,8 +2,8 @@
 //
 // FEATLIB_SEED and FEATLIB_TRIPLES choose the cases; a failure prints the seed, and FEATLIB_SEED=<seed> FEATLIB_TRIPLES=1 reruns it alone.
 
-#include <featlib/window/reference.hpp>
-#include <featlib/window/replay.hpp>
+#include <featlib/vector/reference.hpp>
+#include <featlib/vector/replay.hpp>
 
 #include "support/serving.hpp"
 

@@ -188,6 +188,20 @@ TEST_CASE("25 features of the longest kind fit into 400 bytes") {
   CHECK(round_trip(record).features == record.features);
 }
 
+TEST_CASE("no number takes more than eight bytes and its kind, and small integers take less") {
+  const auto size_with = [](const LoggedValue& value) {
+    Record record = sample();
+    record.features.push_back({value, status_of(Cause::ok)});
+    return encode(record).size() - encode(sample()).size();
+  };
+  CHECK(size_with(std::monostate{}) == 1);
+  CHECK(size_with(std::int64_t{-64}) == 2);
+  CHECK(size_with(std::int64_t{64}) == 3);
+  CHECK(size_with(1.0) == 9);
+  for (const std::int64_t integer : {(std::int64_t{1} << 55) - 1, std::int64_t{1} << 55, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()})
+    CHECK(size_with(integer) == 9);
+}
+
 TEST_CASE("the record's layout is the documented one, byte for byte") {
   Record record;
   record.request_id = "r1";

@@ -271,6 +271,17 @@ TEST_CASE("a list without default at its end is not total") {
   CHECK(refused(policy_text(one_default + "\n" + one_default), ErrorCode::policy_unreachable));
 }
 
+TEST_CASE("a failure inside a condition points at the name, in quotes or not") {
+  for (const char* line : {"  - {when: request.amount > request.limit, review: 0.6, block: 0.9}\n", "  - {when: \"request.amount > request.limit\", review: 0.6, block: 0.9}\n"}) {
+    const std::string text = policy_text(line + one_default);
+    const auto found = failures(text);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].line == 6);
+    CHECK(found[0].column == static_cast<int>(std::string_view(line).find("request.limit")) + 1);
+    CHECK(found[0].message == "the request has no field `limit`");
+  }
+}
+
 TEST_CASE("the ends of a probability are thresholds") {
   CHECK(failures(policy_text("  - default: {review: 0, block: 1}")).empty());
   CHECK(failures(policy_text("  - default: {review: -0.0, block: 1e0}")).empty());
@@ -308,6 +319,7 @@ TEST_CASE("damaged files are refused or read, never a crash") {
     for (std::uint32_t n = 1 + random() % 5; n > 0; --n) damaged[random() % damaged.size()] = static_cast<char>(random());
     (void)failures(damaged);
   }
+  CHECK_FALSE(failures(policy_text(one_default) + "# \xff").empty());   // the fingerprint is of text
   CHECK_FALSE(failures(std::string(100'000, '[')).empty());
   CHECK_FALSE(failures(std::string(2'000'000, ' ')).empty());
   CHECK_FALSE(failures("&a [*a]").empty());

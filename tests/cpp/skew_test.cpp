@@ -94,6 +94,7 @@ TEST_CASE("integers against doubles are equal exactly where the numbers are") {
   const std::int64_t odd = (std::int64_t{1} << 53) + 1;
   CHECK(compared(Integers{odd}, Reals{0x1p53}).features[0].max_distance == 1);
   CHECK(compared(Integers{7}, Reals{std::nextafter(7.0, 8)}).features[0].max_distance == 1);
+  CHECK(compared(Integers{(std::int64_t{1} << 62) + 1024}, Reals{0x1p62 + 1024}).ok());
   CHECK(compared(Integers{std::numeric_limits<std::int64_t>::max()}, Reals{0x1p63}).features[0].differing == 1);
   CHECK(compared(Integers{std::numeric_limits<std::int64_t>::min()}, Reals{-0x1p63}).ok());
   CHECK(compared(Integers{7}, Reals{not_a_number}).features[0].max_distance == SkewFeature::farthest);

@@ -4,7 +4,7 @@
 #include "support/generators.hpp"
 
 #include <featlib/vector/table.hpp>
-#include <featlib/window/state.hpp>
+#include <featlib/vector/state.hpp>
 
 #include <fmt/format.h>
 

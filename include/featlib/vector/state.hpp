@@ -64,6 +64,7 @@ class State {
   void refuse_slots(int source, std::span<const Slot> slots, Refusal why);
 
   /// The features at as_of, by feature. `request` by Contract::request(), its texts interned in pool(). Closes the instant.
+  /// Texts of the answer stay valid until the next one.
   void answer(std::span<const Slot> request, Instant as_of, std::span<FeatureValue> out);
 
   /// Latest as_of answered or told; `always` before the first.
@@ -150,6 +151,7 @@ class State {
   std::vector<std::vector<std::vector<Answered>>> answered_;   ///< by entity, by EntityId, by (as_of, sequence)
   std::vector<std::vector<int>> key_fields_;                   ///< by entity: request fields of the key
   std::vector<int> sequence_fields_;                           ///< by entity: request field of its sequence, -1
+  std::vector<std::uint32_t> made_texts_;                      ///< results of expressions, kept until the next answer
   Instant frontier_ = always;
 };
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <featlib/vector/table.hpp>
-#include <featlib/window/replay.hpp>
+#include <featlib/vector/replay.hpp>
 
 namespace featlib {
 
