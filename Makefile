@@ -32,10 +32,13 @@ test-asan: setup  ## run the C++ tests under AddressSanitizer and UndefinedBehav
 bugs: setup  ## plant each bug of tools/bugs and watch a test fail; narrow with BUGS="window"
 	@$(python) tools/bugs/run.py $(BUGS)
 
-demo: setup  ## the whole story on generated card payments
+demo: setup  ## the whole story on card payments, to an HTML page; e.g. DEMO="--quick"
 	@$(step) "cmake: configure release" cmake --preset release
 	@$(step) "cmake: build the extension" cmake --build --preset release --target featlib_python
-	@.venv/bin/featlib demo
+	@$(step) "cmake: install for the C++ example" sh -c 'cmake --install build/release --prefix build/prefix && \
+	  cmake -S examples/cpp_embed -B build/cpp_embed -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$$PWD/build/prefix" && \
+	  cmake --build build/cpp_embed'
+	@FEATLIB_CPP_EXAMPLE=build/cpp_embed/cpp_embed .venv/bin/featlib demo $(DEMO)
 
 bench: build  ## run the benchmarks; narrow with BENCH="--benchmark_filter=..."
 	@for program in build/release/benchmarks/*_bench; do $$program $(BENCH) || exit 1; done
