@@ -116,7 +116,7 @@ struct FeatureInput {
   bool with_fallback = false;
 };
 
-/// A number written in the contract: exact text and its double.
+/// One output of the contract.
 struct Feature {
   std::string name;
   FeatureKind kind = FeatureKind::aggregate;
