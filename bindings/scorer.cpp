@@ -132,6 +132,10 @@ class PyScorer {
       present[f] = value != nullptr;
       if (value) raws[f] = to_raw(value, storage[f]);
     }
+    // With a clock and nothing to say it is a row that lacks columns, not a label.
+    if (present[static_cast<std::size_t>(source.event_time_field)])
+      for (std::size_t f = 0; f < width; ++f)
+        if (source.fields[f].gated() && raws[f].kind == Raw::Kind::null) present[f] = false;
     const std::span<const bool> given(present.get(), width);
     if (const auto failure = missing_fields(source, given, source.name)) throw Error({*failure});
     std::optional<std::size_t> mistyped;
