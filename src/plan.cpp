@@ -43,6 +43,9 @@ Plan::Plan(Contract contract) : contract_(std::move(contract)), codes_(contract_
       step.span.tail = a.offset + *a.window;
       step.span.tail_closed = tail_closed(a.bounds);
     }
+    step.span.bucket = a.bucket;
+    step.span.origin = a.origin;
+    step.span.gap = a.gap;
     if (a.include_request) {
       for (const int field : a.argument_fields) step.argument_request.push_back(contract_.find_request(source.fields[static_cast<std::size_t>(field)].name));
       for (const int field : a.where_fields) step.where_request.push_back(contract_.find_request(source.fields[static_cast<std::size_t>(field)].name));

@@ -203,7 +203,7 @@ Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const Time
     case AggregateKind::last:
     case AggregateKind::lag: {
       // Newest first: `last` is the first value met, `lag(k)` the one after k others, `first` the last one met.
-      const std::int64_t wanted = a.kind == AggregateKind::first ? -1 : a.kind == AggregateKind::last ? 0 : a.lag;
+      const std::int64_t wanted = a.kind == AggregateKind::first ? -1 : a.kind == AggregateKind::last ? 0 : a.k;
       Slot found;
       bool met = false;
       each([&](Slot v, Instant) {
@@ -231,6 +231,8 @@ Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const Time
       });
       return unless_empty([&] { return Aggregated::of(round_quotient(asked.as_of - newest, static_cast<std::uint64_t>(a.time_unit), 0)); });
     }
+
+    default: break;
   }
   return Aggregated::none(Cause::error);
 }

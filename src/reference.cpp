@@ -222,7 +222,7 @@ class Definition {
       case AggregateKind::max: return shown(a, *std::max_element(values.begin(), values.end(), [&](Slot x, Slot y) { return less(a, x, y); }));
       case AggregateKind::first: return shown(a, values.front());
       case AggregateKind::last: return shown(a, values.back());
-      case AggregateKind::lag: return a.lag < n ? shown(a, values[static_cast<std::size_t>(n - 1 - a.lag)]) : Aggregated::none(Cause::null);
+      case AggregateKind::lag: return a.k < n ? shown(a, values[static_cast<std::size_t>(n - 1 - a.k)]) : Aggregated::none(Cause::null);
       case AggregateKind::time_since_last: return Aggregated::of(rounded(Rational(as_of - gathered.back().event_time) / a.time_unit));
       default: return Aggregated::none(Cause::error);
     }

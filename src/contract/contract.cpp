@@ -793,8 +793,8 @@ class Loader {
     if (a.kind == AggregateKind::lag) {
       const auto comma = argument.rfind(',');
       const std::string_view k = comma == std::string_view::npos ? "" : trimmed(argument.substr(comma + 1));
-      const auto [end, error] = std::from_chars(k.data(), k.data() + k.size(), a.lag);
-      if (k.empty() || error != std::errc() || end != k.data() + k.size() || a.lag < 0 || a.lag > most_lag) {
+      const auto [end, error] = std::from_chars(k.data(), k.data() + k.size(), a.k);
+      if (k.empty() || error != std::errc() || end != k.data() + k.size() || a.k < 0 || a.k > most_lag) {
         fail(ErrorCode::bad_expression, at.place, fmt::format("`{}`: expected lag(column, k) with k from 0 to {}", given, most_lag));
         return std::nullopt;
       }
@@ -1352,7 +1352,7 @@ class Writer {
       const std::map<Duration, std::string_view> units{{1, "us"}, {millisecond, "ms"}, {second, "seconds"}, {minute, "minutes"}, {hour, "hours"}, {day, "days"}};
       return fmt::format("time_since_last({})", units.at(a.time_unit));
     }
-    if (a.kind == AggregateKind::lag) return fmt::format("lag({}, {})", a.argument->canonical(), a.lag);
+    if (a.kind == AggregateKind::lag) return fmt::format("lag({}, {})", a.argument->canonical(), a.k);
     return fmt::format("{}({})", to_string(a.kind), a.argument->canonical());
   }
 
@@ -1378,6 +1378,13 @@ std::string_view to_string(Bounds bounds) {
   constexpr std::string_view names[] = {"[)", "(]", "[]", "()"};
   return names[static_cast<int>(bounds)];
 }
+
+std::string_view to_string(Interpolation interpolation) {
+  constexpr std::string_view names[] = {"linear", "lower", "higher", "nearest", "midpoint"};
+  return names[static_cast<int>(interpolation)];
+}
+
+std::string_view to_string(Bucket bucket) { return bucket == Bucket::current ? "current" : "complete"; }
 
 std::string_view to_string(AggregateKind kind) {
   for (const AggregateName& name : aggregate_names)

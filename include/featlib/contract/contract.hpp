@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace featlib {
@@ -80,8 +81,28 @@ std::string_view to_string(Bounds bounds);
 constexpr bool tail_closed(Bounds b) { return b == Bounds::closed_open || b == Bounds::closed_closed; }
 constexpr bool head_closed(Bounds b) { return b == Bounds::open_closed || b == Bounds::closed_closed; }
 
-enum class AggregateKind : std::uint8_t { count, count_if, sum, mean, min, max, std, var, first, last, lag, count_distinct, time_since_last };
+/// What is computed of the rows. `median(x)` is a spelling of quantile(x, 0.5), `as_of(x)` of last(x) with nulls kept.
+enum class AggregateKind : std::uint8_t {
+  count, count_if, count_distinct,
+  sum, mean, min, max, range, std, var, skew, kurtosis, quantile,
+  first, last, lag, last_k,
+  mode, top_k, share, seen_before, entropy,
+  time_since_last, time_since_first, mean_gap,
+  decay_sum, decay_mean, trend
+};
 std::string_view to_string(AggregateKind kind);
+
+/// Where a quantile lies between two values: type 7 (linear), the nearer one (ties to the even index), or their mean.
+enum class Interpolation : std::uint8_t { linear, lower, higher, nearest, midpoint };
+std::string_view to_string(Interpolation interpolation);
+
+/// A tumbling window: the bucket the decision stands in, or the one before it.
+enum class Bucket : std::uint8_t { current, complete };
+std::string_view to_string(Bucket bucket);
+
+/// A value written in the contract, as a column of its type stores it: bool, int64, decimal (smallest units) and timestamp
+/// (microseconds) are integers.
+using Literal = std::variant<std::int64_t, double, std::string>;
 
 /// `from: source` + `aggregate: mean(amount)` with its window.
 struct Aggregate {
@@ -95,16 +116,29 @@ struct Aggregate {
   Type argument_type = Type::int64;           ///< a bare decimal column keeps `decimal` and its scale; any other expression its own type
   int argument_scale = 0;
   bool argument_is_column = false;            ///< the argument is one bare column: argument_fields[0]
-  std::optional<Duration> window;             ///< none: lifetime, or `last: n` over the retention
+
+  // The window: sliding, tumbling (`bucket`), a session (`gap`), or none of these with `last` or `lifetime`.
+  std::optional<Duration> window;             ///< sliding: its width; bucket: the bucket's; session: max_length. None: lifetime, or `last: n` over the retention
   Duration offset = 0;
   Bounds bounds = Bounds::closed_open;
   std::optional<std::int64_t> last;           ///< the last n rows
   bool lifetime = false;
+  std::optional<Bucket> bucket;
+  Instant origin = 0;                         ///< buckets begin at origin + n window
+  std::optional<Duration> gap;                ///< session: the longest distance between its rows
   bool include_request = false;
-  bool keep_nulls = false;                    ///< nulls: keep (first, last, lag)
-  int ddof = 1;                               ///< std, var
-  std::int64_t lag = 0;                       ///< lag(k)
-  Duration time_unit = day;                   ///< time_since_last(unit)
+
+  // The aggregate's own arguments.
+  bool keep_nulls = false;                    ///< nulls: keep (first, last, lag, last_k)
+  int ddof = 1;                               ///< std, var, skew, kurtosis
+  std::int64_t k = 0;                         ///< lag, last_k, top_k
+  std::int64_t p_numerator = 0;               ///< quantile: p as it was written, a decimal in [0, 1]
+  std::int64_t p_denominator = 1;             ///< a power of ten
+  Interpolation interpolation = Interpolation::linear;
+  Duration half_life = 0;                     ///< decay_sum, decay_mean
+  Duration time_unit = day;                   ///< time_since_last, time_since_first, mean_gap, trend
+  std::optional<Literal> literal;             ///< share: the value looked for
+  int compared_request = -1;                  ///< share without a literal, seen_before: index into Contract::request()
 };
 
 enum class FeatureKind : std::uint8_t { aggregate, request, expression };

@@ -12,11 +12,15 @@
 namespace featlib {
 
 /// The window of an aggregate as distances back from as_of. Features with equal spans share cursors.
+/// A bucket is tail - head wide and begins at a multiple of that from its origin; a session ends at its first gap, at the latest at the tail.
 struct Span {
   std::optional<Duration> tail;       ///< offset + window; none: the retention
   Duration head = 0;                  ///< offset
   bool tail_closed = true;
   bool head_closed = false;
+  std::optional<Bucket> bucket;
+  Instant origin = 0;                 ///< bucket
+  std::optional<Duration> gap;        ///< session
   bool operator==(const Span&) const = default;
 };
 
