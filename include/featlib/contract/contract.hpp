@@ -214,7 +214,7 @@ class Contract {
   /// What is allowed but worth a look (`featlib lint`): assumed availability, missing descriptions, ...
   const std::vector<Failure>& warnings() const;
 
-  struct Data;                                // filled by src/contract.cpp
+  struct Data;                                // src/contract/data.hpp
 
  private:
   explicit Contract(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
