@@ -1,13 +1,13 @@
 # Everything a person types. Each target sets up what it needs first; a second run does only what changed.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-cpp test-python test-asan bugs demo bench wheel lint clean
+.PHONY: help setup build test test-cpp test-python test-asan bugs demo bench bench-windows wheel lint clean
 
 step := scripts/step
 python := .venv/bin/python
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## install missing Debian packages and fill .venv
 	@scripts/setup.sh
@@ -42,6 +42,10 @@ demo: setup  ## the whole story on card payments, to an HTML page; e.g. DEMO="--
 
 bench: build  ## run the benchmarks; narrow with BENCH="--benchmark_filter=..."
 	@for program in build/release/benchmarks/*_bench; do $$program $(BENCH) || exit 1; done
+
+bench-windows: build  ## windows beside Polars, DuckDB, Spark and pandas in one run; e.g. BENCH="--case handbook"
+	@scripts/setup-bench.sh
+	@PYTHONPATH=python .venv-bench/bin/python benchmarks/windows $(BENCH)
 
 wheel: setup  ## build a wheel into dist/
 	@$(step) "pip: wheel" $(python) -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation -w dist .
