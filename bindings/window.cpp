@@ -91,7 +91,7 @@ py::dict to_dict(const RowReport& report) {
   for (const RefusedRow& row : report.first_refused)
     first.append(py::dict(py::arg("row") = row.row, py::arg("column") = row.column, py::arg("why") = std::string(to_string(row.why))));
   return py::dict(py::arg("rows") = report.rows, py::arg("accepted") = report.accepted, py::arg("duplicates") = report.duplicates,
-                  py::arg("null_keys") = report.null_keys, py::arg("refused") = refused, py::arg("first_refused") = first);
+                  py::arg("corrections") = report.corrections, py::arg("moved_keys") = report.moved_keys, py::arg("null_keys") = report.null_keys, py::arg("refused") = refused, py::arg("first_refused") = first);
 }
 
 }  // namespace

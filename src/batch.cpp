@@ -75,10 +75,16 @@ void keep(std::vector<T>& values, const std::vector<Row>& kept) {
   values.resize(kept.size());
 }
 
-Field clock_field(std::string name) {
+/// A field that featlib itself adds to a table.
+Field own_field(std::string_view name, Type type) {
   Field field;
-  field.name = std::move(name);
-  field.type = Type::timestamp;
+  field.name = name;
+  field.type = type;
+  return field;
+}
+
+Field clock_field(std::string name) {
+  Field field = own_field(name, Type::timestamp);
   field.time_unit = TimeUnit::microsecond;
   field.any_year = true;
   return field;
@@ -98,6 +104,69 @@ EntityDirectory make_entity_directory(const Contract& contract) {
 }
 
 std::string known_at_column_of(std::string_view field) { return fmt::format("{}__known_at", field); }
+
+bool parse_correction(std::string_view word, Correction& out) noexcept {
+  if (word.empty()) out = Correction::none;
+  else if (word == to_string(Correction::replace)) out = Correction::replace;
+  else if (word == to_string(Correction::retract)) out = Correction::retract;
+  else return false;
+  return true;
+}
+
+std::string_view to_string(Correction correction) noexcept {
+  return correction == Correction::replace ? "replace" : correction == Correction::retract ? "retract" : "";
+}
+
+CorrectionColumns find_correction_columns(const Source& source, const Table& table, std::vector<Failure>& failures) {
+  CorrectionColumns out;
+  out.correction_field = own_field(correction_column, Type::string);
+  out.version_field = own_field(version_column, Type::int64);
+  const auto find = [&](const Field& field) {
+    const int column = source.find_field(field.name) < 0 ? table.find(field.name) : -1;
+    if (column < 0) return -1;
+    if (auto failure = check_column(field, table.column_type(column), table.name())) {
+      failure->help = fmt::format("a column of this name says which rows correct others; rename it, or declare it in source `{}`", source.name);
+      failures.push_back(std::move(*failure));
+    }
+    return column;
+  };
+  out.correction = find(out.correction_field);
+  if (out.correction >= 0) out.version = find(out.version_field);
+  return out;
+}
+
+namespace {
+
+/// Reads what each row corrects into `rows`, which stay without corrections where no word is said.
+std::optional<Error> read_corrections(const CorrectionColumns& columns, const Table& table, TextPool& pool, Rows& rows, Refusals& refusals) {
+  if (columns.correction < 0) return std::nullopt;
+  const Source& source = rows.source();
+  SlotColumn words, versions;
+  read_column(columns.correction_field, table, columns.correction, pool, words, refusals, source.dedup_field, 1);
+  if (columns.version >= 0) read_column(columns.version_field, table, columns.version, pool, versions, refusals, source.dedup_field, 1);
+  for (Row row = 0; row < rows.size(); ++row) {
+    if (words[row].is_null()) continue;
+    Correction correction;
+    if (!parse_correction(pool.view(words[row].text()), correction)) {
+      refusals.refuse(row, Refusal::bad_correction, source.dedup_field);
+      continue;
+    }
+    if (correction == Correction::none) continue;
+    if (source.dedup_field < 0) return without_dedup(source, table.name());
+    if (!rows.corrected()) rows.expect_corrections();
+    rows.correction[row] = correction;
+    if (columns.version >= 0) rows.version[row] = versions[row].integer();
+    if (rows.dedup_key(row).is_null()) refusals.refuse(row, Refusal::missing_key, source.dedup_field);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Error without_dedup(const Source& source, const std::string& where) {
+  return Error(ErrorCode::bad_row, fmt::format("a correction in source `{}`, which has no key to find the rows it corrects", source.name),
+               "declare `dedup`, the column whose value names a row", where);
+}
 
 Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities, int threads) {
   const Source& source = contract.sources()[static_cast<std::size_t>(source_index)];
@@ -129,6 +198,7 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
   add_extra(-1, std::string(known_at_column));
   for (std::size_t g = 0; g < rows.gated_fields().size(); ++g)
     add_extra(static_cast<int>(g), known_at_column_of(source.fields[static_cast<std::size_t>(rows.gated_fields()[g])].name));
+  const CorrectionColumns correction_columns = find_correction_columns(source, table, failures);
   if (!failures.empty()) return Error(std::move(failures));
 
   Refusals refusals(n);
@@ -140,6 +210,7 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
     read_column(extra.field, table, extra.column, pool, extra.slots, refusals, source.event_time_field, threads);
     (extra.gate < 0 ? told_known : told_stamp[static_cast<std::size_t>(extra.gate)]) = &extra.slots;
   }
+  if (auto error = read_corrections(correction_columns, table, pool, rows, refusals)) return *error;
 
   const auto clock = static_cast<std::size_t>(source.event_time_field);
   std::vector<Row> kept;
@@ -151,16 +222,26 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
     const Slot event = rows.fields[clock][row];
     const Slot available = source.available_time_field < 0 ? Slot{} : rows.fields[static_cast<std::size_t>(source.available_time_field)][row];
     const Slot known = told_known ? (*told_known)[row] : Slot{};
-    if (event.is_null()) refuse(Refusal::null_clock, source.event_time_field);
-    if (source.available_time_field >= 0 && available.is_null()) refuse(Refusal::null_clock, source.available_time_field);
+    const Correction correction = rows.correction_of(row);
+    const bool retracts = correction == Correction::retract;   // says nothing but its key and when it became known
+    const bool by_clock = source.available_time_field >= 0;
+    if (event.is_null() && !(retracts && (by_clock || !known.is_null()))) refuse(Refusal::null_clock, source.event_time_field);
+    if (by_clock && available.is_null() && !(retracts && !known.is_null())) refuse(Refusal::null_clock, source.available_time_field);
     if (refusals.why[i] == Refusal::none) {
-      rows.event_time[i] = event.integer();
-      rows.known_at[i] = !known.is_null() ? known.integer() : source.available_time_field >= 0 ? available.integer() : event.integer() + source.delay;
-      if (source.retention && rows.event_time[i] < rows.known_at[i] - *source.retention) refuse(Refusal::expired, source.event_time_field);
+      rows.known_at[i] = !known.is_null() ? known.integer() : by_clock ? available.integer() : event.integer() + source.delay;
+      rows.event_time[i] = retracts ? never : event.integer();
+      const bool expired = source.retention && rows.event_time[i] < rows.known_at[i] - *source.retention;
+      // An expired replacement is seen by nobody, yet hides what it replaces.
+      if (expired && correction == Correction::none) refuse(Refusal::expired, source.event_time_field);
     }
     if (refusals.why[i] != Refusal::none) {
       const int by = refusals.by[i];
       batch.report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refusals.why[i]);
+      continue;
+    }
+    if (correction != Correction::none) ++batch.report.corrections;
+    if (retracts) {
+      kept.push_back(row);
       continue;
     }
     for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
@@ -188,6 +269,9 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
   for (SlotColumn& column : rows.fields) { keep(column.bits, kept); keep(column.held, kept); }
   for (auto& column : rows.stamps) keep(column, kept);
   for (auto& column : rows.entity) keep(column, kept);
+  keep(rows.correction, kept);
+  keep(rows.version, kept);
+  keep(rows.hidden_at, kept);
 
   batch.report.rows = table.rows();
   batch.report.accepted = static_cast<std::int64_t>(kept.size());
@@ -196,48 +280,6 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
     std::from_chars(text.data(), text.data() + text.size(), batch.complete_from);
   }
   return batch;
-}
-
-std::vector<bool> settle_copies(Rows& rows, RowReport& report) {
-  std::vector<bool> counts(rows.size(), true);
-  if (rows.source().dedup_field < 0) return counts;
-  const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
-
-  // Keys that rise from row to row are all different: the usual table needs no hash map.
-  bool rising = true;
-  for (std::size_t i = 1; rising && i < rows.size(); ++i)
-    rising = keys.held[i] == Held::value && keys.held[i - 1] == Held::value && keys.bits[i - 1] < keys.bits[i];
-  if (rising) return counts;
-
-  struct Copy { std::uint64_t key; Held held; Instant event_time; bool operator==(const Copy&) const = default; };
-  struct Hash {
-    std::size_t operator()(const Copy& c) const noexcept {
-      return boost::hash<std::uint64_t>()(c.key * 0x9e3779b97f4a7c15u ^ static_cast<std::uint64_t>(c.event_time) * 0xc2b2ae3d27d4eb4fu ^ static_cast<std::uint64_t>(c.held));
-    }
-  };
-  boost::unordered_flat_map<Copy, Row, Hash> first;
-  first.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    auto row = static_cast<Row>(i);
-    const Slot key = keys[row];
-    if (key.is_null()) continue;
-    const auto [place, fresh] = first.try_emplace({key.bits, key.held, rows.event_time[i]}, row);
-    if (fresh) continue;
-    ++report.duplicates;
-    Row counted = place->second;
-    if (rows.counts_before(row, counted)) std::swap(row, counted);
-    place->second = counted;
-    counts[row] = false;
-    counts[counted] = true;
-    for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
-      SlotColumn& cells = rows.fields[static_cast<std::size_t>(rows.gated_fields()[g])];
-      if (rows.cell_precedes(rows.gated_fields()[g], row, counted)) {
-        cells.set(counted, cells[row]);
-        rows.stamps[g][counted] = rows.stamps[g][row];
-      }
-    }
-  }
-  return counts;
 }
 
 Field as_of_field(const Contract& contract, const AsOf& as_of) {

@@ -146,6 +146,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::bad_text: return "unreadable text";
     case Refusal::expired: return "expired";
     case Refusal::missing_key: return "no key";
+    case Refusal::bad_correction: return "neither replace nor retract";
   }
   return "";
 }

@@ -66,7 +66,7 @@ void visit_newest_first(const TimelineStep& timeline, const WindowStep& step, co
   const bool hides = timeline.is_request_source && !asked.key.is_null();
   for (std::size_t i = positions.last; i-- > positions.first;) {
     const Row row = view.order[i];
-    if (rows.known_at[row] > asked.as_of) continue;
+    if (!rows.counts_at(row, asked.as_of)) continue;
     if (hides && rows.dedup_key(row) == asked.key) continue;
     if (a.where && !truth(RowExpression(*a.where, a.where_fields, step.where_request).on(rows, row, asked.as_of))) continue;
     Slot value;

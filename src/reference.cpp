@@ -116,19 +116,30 @@ class Definition {
   bool counts(const Rows& rows, Row row) const {
     if (rows.dedup_key(row).is_null()) return true;
     for (Row other = 0; other < rows.size(); ++other) {
-      if (other == row || rows.dedup_key(other) != rows.dedup_key(row) || rows.event_time[other] != rows.event_time[row]) continue;
+      if (other == row || rows.correction_of(other) != Correction::none || rows.dedup_key(other) != rows.dedup_key(row) || rows.event_time[other] != rows.event_time[row]) continue;
       if (rows.counts_before(other, row) || (!rows.counts_before(row, other) && other < row)) return false;
     }
     return true;
+  }
+
+  /// The version of the row's key that counts at as_of: the last of its corrections known then, or none.
+  static std::optional<Row> version_at(const Rows& rows, Row row, Instant as_of) {
+    std::optional<Row> last;
+    if (!rows.corrected() || rows.dedup_key(row).is_null()) return last;
+    for (Row other = 0; other < rows.size(); ++other) {
+      if (rows.correction[other] == Correction::none || rows.dedup_key(other) != rows.dedup_key(row) || rows.known_at[other] > as_of) continue;
+      if (!last || rows.compare_versions(*last, other) <= 0) last = other;
+    }
+    return last;
   }
 
   /// Of the values given for a gated cell by the copies of a row, the least (stamp, value) counts; it is null before its stamp.
   Slot known_cell(const Rows& rows, Row row, int field, Instant as_of) const {
     if (rows.gate_of(field) < 0) return rows.fields[static_cast<std::size_t>(field)][row];
     Row best = row;
-    if (!rows.dedup_key(row).is_null())
+    if (!rows.dedup_key(row).is_null() && rows.correction_of(row) == Correction::none)
       for (Row other = 0; other < rows.size(); ++other)
-        if (rows.dedup_key(other) == rows.dedup_key(row) && rows.event_time[other] == rows.event_time[row] && rows.cell_precedes(field, other, best)) best = other;
+        if (rows.correction_of(other) == Correction::none && rows.dedup_key(other) == rows.dedup_key(row) && rows.event_time[other] == rows.event_time[row] && rows.cell_precedes(field, other, best)) best = other;
     return rows.cell(best, field, as_of);
   }
 
@@ -148,7 +159,11 @@ class Definition {
     const Instant as_of = input_.requests.as_of[decision];
     if (rows.known_at[row] > as_of) return false;
     if (source.retention && rows.event_time[row] < minus(as_of, *source.retention)) return false;
-    if (!counts(rows, row)) return false;
+    if (const auto version = version_at(rows, row, as_of)) {
+      if (row != *version || rows.correction[row] == Correction::retract) return false;   // a correction beats all originals of its key
+    } else if (!counts(rows, row)) {
+      return false;
+    }
     if (timeline.source != contract_.request_of()) return true;
     const auto asked = [&](int field) { return field < 0 ? Slot{} : input_.requests.fields[static_cast<std::size_t>(field)][static_cast<Row>(decision)]; };
     const Slot key = asked(input_.plan->request_key());

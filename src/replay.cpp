@@ -335,12 +335,14 @@ class TimelineWorker {
         break;
       }
     times_.resize(order_.size());
+    hidden_.assign(rows_.corrected() ? order_.size() + 1 : 0, never);
     latest_.resize(order_.size() + 1);
     latest_[0] = always;
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (i + ahead < rows_ahead) fetch_row(order.data()[i + ahead]);
       times_[i] = rows_.event_time[order_[i]];
       latest_[i + 1] = std::max(latest_[i], known_at_once_ ? times_[i] : rows_.known_at[order_[i]]);
+      if (rows_.corrected()) hidden_[i + 1] = std::min(hidden_[i], rows_.hidden_at[order_[i]]);
     }
     for (std::size_t s = 0; s < sums_.size(); ++s) usable_[s] = sums_[s].fill(order_);
     for (Cursors& cursors : cursors_) cursors.reset();
@@ -362,9 +364,9 @@ class TimelineWorker {
         const Reader& reader = readers_[w];
         const Positions p = positions_[reader.cursors];
         Aggregated value;
-        // Prefix sums hold every row: they serve when all before the window's head are known and none is the request's own.
+        // Prefix sums hold every row: they serve when all before the window's head are known, none hidden and none the request's own.
         if (reader.sums >= 0 && usable_[static_cast<std::size_t>(reader.sums)] && !own_row && latest_[p.last] <= asked.as_of &&
-                 sums_[static_cast<std::size_t>(reader.sums)].known(p.last, asked.as_of))
+            (hidden_.empty() || asked.as_of < hidden_[p.last]) && sums_[static_cast<std::size_t>(reader.sums)].known(p.last, asked.as_of))
           value = sums_[static_cast<std::size_t>(reader.sums)].value(*reader.step, p, asked);
         else value = fold(step_, *reader.step, view, asked, p);
         value = unless_incomplete(*reader.step, rows_, asked, value);
@@ -420,7 +422,8 @@ class TimelineWorker {
   std::vector<Positions> positions_;
   std::vector<Slot> request_;
   std::vector<Row> order_;
-  std::vector<Instant> times_, latest_;
+  std::vector<Instant> times_;
+  std::vector<Instant> latest_, hidden_;   ///< of the rows before a position: when the last one is known, when the first one is hidden
 };
 
 /// Request fields and expressions, row by row, once all aggregates stand.
@@ -509,6 +512,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
   std::vector<KeyIndex> keys;
   for (SourceBatch& batch : input.sources) {
     counts.push_back(settle_copies(batch.rows, batch.report));
+    settle_corrections(batch.rows, counts.back());
     keys.emplace_back(batch.rows);
   }
   for (std::size_t t = 0; t < steps.size(); ++t) {

@@ -96,6 +96,16 @@ void Rows::resize(std::size_t rows) {
   for (SlotColumn& column : fields) column.resize(rows);
   for (auto& column : stamps) column.resize(rows, never);
   for (auto& column : entity) column.resize(rows, no_entity);
+  if (!corrected()) return;
+  correction.resize(rows, Correction::none);
+  version.resize(rows);
+  hidden_at.resize(rows, never);
+}
+
+void Rows::expect_corrections() {
+  correction.resize(size(), Correction::none);
+  version.resize(size());
+  hidden_at.resize(size(), never);
 }
 
 Instant Rows::gate_stamp(Row row, int field, Instant known) const noexcept {
@@ -130,6 +140,19 @@ std::strong_ordering Rows::compare_order(Row a, Row b, int source_entity) const 
   }
   if (const auto order = compare_content(a, b); order != 0) return order;
   if (const auto order = known_at[a] <=> known_at[b]; order != 0) return order;
+  return compare_gated(a, b);
+}
+
+std::strong_ordering Rows::compare_versions(Row a, Row b) const {
+  if (const auto order = known_at[a] <=> known_at[b]; order != 0) return order;
+  if (const auto order = version[a] <=> version[b]; order != 0) return order;
+  if (const auto order = correction[a] <=> correction[b]; order != 0) return order;
+  if (const auto order = event_time[a] <=> event_time[b]; order != 0) return order;
+  if (const auto order = compare_content(a, b); order != 0) return order;
+  return compare_gated(a, b);
+}
+
+std::strong_ordering Rows::compare_gated(Row a, Row b) const {
   for (std::size_t g = 0; g < gated_.size(); ++g) {
     const auto f = static_cast<std::size_t>(gated_[g]);
     if (fields[f].held[a] != fields[f].held[b]) return fields[f].held[a] <=> fields[f].held[b];

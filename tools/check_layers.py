@@ -17,6 +17,7 @@ STAGE_OF = {
     "tzdb": "core",
     "arithmetic": "core",
     "pinned": "contract",  # the expression language's arithmetic
+    "settle": "events",
     "snapshot": "vector",
     "observe_table": "vector",
     "parallel": "core",

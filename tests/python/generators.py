@@ -515,6 +515,23 @@ def _rows(rng, contract, pools, name):
     return rows
 
 
+def _corrections(rng, contract, pools, name, rows, ties):
+    """Versions of keys, mostly of rows that are there; each says when it became known. `ties`: several may share a version."""
+    clock = "arrived" if "available_time" in contract["sources"][name] else "known_at"
+    keyed = [row for row in rows if row["event_id"] is not None]
+    for i in range(rng.randint(1, 6)):
+        original = rng.choice(keyed) if keyed and rng.random() < 0.85 else random_row(rng, contract, pools, name)
+        row = _again(rng, contract, pools, name, original) | {"correction": "replace"}
+        if rng.random() < 0.3:  # a replacement may move its row
+            row["happened"] = rng.choice(pools.event_time)
+        if rng.random() < 0.4:
+            row = dict.fromkeys(row) | {"correction": "retract"}
+        if rng.random() < 0.03:
+            row["correction"] = "undo"
+        row |= {"event_id": original["event_id"], "version": rng.choice([None, 0, 1]) if ties else i}
+        yield row | {clock: rng.choice(pools.as_of) + rng.choice([0, 0, 0, 1, -1, -HOUR])}
+
+
 def known_at(contract, source, row):
     """When serving knows a well-formed row that arrives in time."""
     spec = contract["sources"][source]
@@ -525,6 +542,10 @@ def known_at(contract, source, row):
 
 def readable(contract, source, row):
     """Whether a row is accepted: both clocks are instants, and no value is NaN where that is refused."""
+    if row.get("correction") and (row["correction"] == "undo" or row["event_id"] is None):
+        return False
+    if row.get("correction") == "retract":  # its key and one clock are enough
+        return True
     clocks = [row["happened"]] + ([row["arrived"]] if "available_time" in contract["sources"][source] else [])
     if any(t is None or not oracle.EARLIEST <= t < oracle.LATEST for t in clocks):
         return False
@@ -560,7 +581,9 @@ def _as_history(rng, contract, name, rows):
     for row in rows:
         if not readable(contract, name, row):
             continue
-        row["known_at"] = known_at(contract, name, row) + rng.choice([0, 0, 1, HOUR]) if rng.random() < 0.8 else None
+        known = known_at(contract, name, row)
+        told = rng.random() < 0.8 or row.get("correction") == "retract"
+        row["known_at"] = known + rng.choice([0, 0, 1, HOUR]) if told else None
         for column in gated_columns(contract, name):
             late = known_at(contract, name, row) + rng.choice([0, 1, HOUR, DAY])
             row[column + "__known_at"] = late if rng.random() < 0.6 else None
@@ -601,11 +624,14 @@ def answerable(contract, decision):
     return good_time and not _has_bad_float(contract.get("request", {}), decision)
 
 
-def triple(rng: random.Random, history=False) -> Triple:
-    """One case. `history`: the sources look exported, with known_at and label stamps."""
+def triple(rng: random.Random, history=False, corrections=False, ties=False) -> Triple:
+    """One case. `history`: the sources look exported, with known_at and label stamps. `corrections`: some rows correct others."""
     contract = _Contract(rng).as_dict()
     pools = Pools(rng, contract)
     sources = {name: _rows(rng, contract, pools, name) for name in contract["sources"]}
+    for name, rows in sources.items():
+        if corrections and "dedup" in contract["sources"][name]:
+            rows += _corrections(rng, contract, pools, name, rows, ties)
     if history:
         for name, rows in sources.items():
             _as_history(rng, contract, name, rows)
@@ -639,6 +665,8 @@ def source_table(contract, name, rows):
         types |= {c: _ARROW[t] for c, t in zip(columns, [key_types] if isinstance(key_types, str) else key_types, strict=True)}
     types |= dict.fromkeys(sequence_columns(contract, name), pa.int64())
     types |= {c: _ARROW[f["type"]] for c, f in spec["columns"].items()}
+    if any("correction" in row for row in rows):
+        types |= {"correction": pa.string(), "version": pa.int64()}
     stamps = {c for row in rows for c in row if c.endswith("known_at")}
     types |= dict.fromkeys(sorted(stamps), pa.timestamp("us", "UTC"))
     return pa.table({c: pa.array([row.get(c) for row in rows], t) for c, t in types.items()})

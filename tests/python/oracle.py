@@ -131,13 +131,25 @@ class _Row:
     """One event after its raw values were read."""
 
     def __init__(self, source, raw):
+        self.correction = raw.get("correction") or None
+        self.version = raw.get("version") or 0
+        # An exported history says when serving knew the row; that outranks the producer's clock.
+        known_at = raw.get("known_at")
+        self.dedup = raw.get(source.dedup) if source.dedup else None
+        if self.correction not in (None, "replace", "retract") or (self.correction and self.dedup is None):
+            raise Refused
+        if self.correction == "retract":  # says nothing but its key and when it became known
+            if known_at is None:
+                clock = raw.get(source.available_time or source.event_time)
+                known_at = _instant(clock) + (0 if source.available_time else source.delay)
+            self.known_at, self.keys = known_at, {}
+            self.event_time, self.content, self.gated = math.inf, (), {}
+            return
         self.event_time = _instant(raw.get(source.event_time))
         if source.available_time:
             available = _instant(raw.get(source.available_time))
         else:
             available = self.event_time + source.delay
-        # An exported history says when serving knew the row; that outranks the producer's clock.
-        known_at = raw.get("known_at")
         self.known_at = available if known_at is None else known_at
 
         cells = {name: _cell(field, raw.get(name)) for name, field in source.columns.items()}
@@ -154,7 +166,6 @@ class _Row:
             self.gated[name] = None if value is None else (stamp, value)
         self.cells = cells
 
-        self.dedup = raw.get(source.dedup) if source.dedup else None
         keys = {entity: tuple(raw.get(column) for column in columns) for entity, columns in source.keys.items()}
         self.sequence = {entity: raw.get(column) for entity, column in source.sequence.items()}
         self.content = tuple(
@@ -174,6 +185,11 @@ class _Row:
             self.known_at,
             tuple(_nulls_first(self.gated[name]) for name in sorted(self.gated)),
         )
+
+    def version_order(self):
+        """The order of a key's corrections; of those known the last one counts."""
+        gated = tuple(_nulls_first(self.gated[name]) for name in sorted(self.gated))
+        return (self.known_at, self.version, self.correction == "retract", self.event_time, self.content, gated)
 
     def reader(self, as_of):
         """name -> value as a decision at `as_of` reads it: a label that is not yet known is null."""
@@ -214,9 +230,13 @@ class _Source:
                 row = _Row(self, raw)
             except Refused:
                 continue
-            if row.event_time >= row.known_at - self.retention:  # else it was expired when it became known
+            # Else it was expired when it became known; a correction hides what it corrects all the same.
+            if row.correction or row.event_time >= row.known_at - self.retention:
                 accepted.append(row)
 
+        self.corrections = {}
+        for row in sorted((row for row in accepted if row.correction), key=_Row.version_order):
+            self.corrections.setdefault(row.dedup, []).append(row)
         self.timelines = {entity: {} for entity in self.keys}
         for row in self._without_copies(accepted):
             for entity, key in row.keys.items():
@@ -230,7 +250,7 @@ class _Source:
     def _without_copies(rows):
         copies = {}
         for row in rows:
-            if row.dedup is None:
+            if row.dedup is None or row.correction:
                 yield row
             else:
                 copies.setdefault((row.dedup, row.event_time), []).append(row)
@@ -552,6 +572,9 @@ class _Evaluation:
     def _visible(self, source, entity, row):
         as_of = self.request.as_of
         if row.known_at > as_of or row.event_time < as_of - source.retention:
+            return False
+        corrections = [c for c in source.corrections.get(row.dedup, ()) if c.known_at <= as_of]
+        if corrections and row is not corrections[-1]:
             return False
         if self.contract.get("request_of") != source.name:
             return True

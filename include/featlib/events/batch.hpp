@@ -26,6 +26,8 @@ struct RowReport {
   std::int64_t rows = 0;              ///< given
   std::int64_t accepted = 0;          ///< read; copies that do not count are among them
   std::int64_t duplicates = 0;        ///< copies that do not count
+  std::int64_t corrections = 0;       ///< versions among the accepted: replacements and retractions
+  std::int64_t moved_keys = 0;        ///< dedup keys of originals at more than one event_time: two rows, where one should perhaps replace the other
   std::int64_t null_keys = 0;         ///< entity keys that were null: those timelines do without the row
   std::map<Refusal, std::int64_t> refused;
   std::vector<RefusedRow> first_refused;
@@ -47,12 +49,29 @@ EntityDirectory make_entity_directory(const Contract& contract);
 /// Column names an export adds: when a row, or a gated cell, became known.
 inline constexpr std::string_view known_at_column = "known_at";
 std::string known_at_column_of(std::string_view field);
+/// Columns by which a table carries corrections: "replace" or "retract", and their order at one instant. A field of that name is no such column.
+inline constexpr std::string_view correction_column = "correction";
+inline constexpr std::string_view version_column = "version";
+/// What stands in the correction column: nothing where the row is itself. False for a word that means neither.
+bool parse_correction(std::string_view word, Correction& out) noexcept;
+std::string_view to_string(Correction correction) noexcept;
+
+/// Where a table has these columns, -1 where it has not, and what is wrong with them.
+struct CorrectionColumns {
+  int correction = -1, version = -1;
+  Field correction_field, version_field;
+};
+CorrectionColumns find_correction_columns(const Source& source, const Table& table, std::vector<Failure>& failures);
+/// A correction of a source that has no key to find rows by.
+Error without_dedup(const Source& source, const std::string& where);
 
 /// Reads a source's table.
 Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities, int threads = 1);
 
 /// Marks copies: afterwards `counts[r]` says whether row r counts, and the cells of those that count are the least (stamp, value) given.
 std::vector<bool> settle_copies(Rows& rows, RowReport& report);
+/// Sets `hidden_at` by the corrections of each key; rows that no decision can ever see no longer count.
+void settle_corrections(Rows& rows, std::vector<bool>& counts);
 
 /// Decisions to answer: what each asked, by Contract::request().
 struct Requests {

@@ -34,7 +34,8 @@ enum class Refusal : std::uint8_t {
   inexact,         ///< the value does not fit its type exactly
   bad_text,        ///< text that is no number, no instant, or not UTF-8
   expired,         ///< older than its retention when it became known
-  missing_key,     ///< a label by key without a key
+  missing_key,     ///< a label or a correction without the key it is for
+  bad_correction,  ///< a word in the correction column that is neither replace nor retract
 };
 std::string_view to_string(Refusal refusal);
 

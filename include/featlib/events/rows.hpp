@@ -1,7 +1,7 @@
 /// Rows of one source after the door: typed, checked, stamped. Training and serving hold the same thing.
 ///
 /// Each value is one 8-byte slot: an integer (bool, int64, decimal, timestamp), the bits of a double, or the id of a
-/// text. SEMANTICS section 2 decides which row counts (`copies`), in which order (`compare`), and when a cell is known.
+/// text. SEMANTICS section 2 decides which row counts (copies, corrections), in which order (`compare`), and when a cell is known.
 #pragma once
 
 #include <featlib/contract/contract.hpp>
@@ -21,6 +21,9 @@ namespace featlib {
 using Row = std::uint32_t;
 using EntityId = std::uint32_t;
 inline constexpr EntityId no_entity = ~EntityId{0};
+
+/// What a row is to its key: an original, or a version that corrects whatever the key held before.
+enum class Correction : std::uint8_t { none = 0, replace, retract };
 
 /// Whether a slot holds something. A key column of undeclared type says per value whether it is text.
 enum class Held : std::uint8_t { nothing = 0, value = 1, text = 2 };
@@ -89,6 +92,18 @@ class Rows {
   std::vector<std::vector<Instant>> stamps;        ///< by gated field (gate_of): when the cell is known; `never` for a null cell
   std::vector<std::vector<EntityId>> entity;       ///< by Source::entities
 
+  // Versions, all three empty while no key is corrected. A retraction is a row without entities: no timeline holds it.
+  std::vector<Correction> correction;
+  std::vector<std::int64_t> version;               ///< order among the corrections of a key known at one instant
+  std::vector<Instant> hidden_at;                  ///< when a later version of its key became known; `never` if none did
+
+  bool corrected() const noexcept { return !correction.empty(); }
+  /// From here on rows may be corrections; those held are originals that nothing hides.
+  void expect_corrections();
+  Correction correction_of(Row row) const noexcept { return corrected() ? correction[row] : Correction::none; }
+  /// Whether the row counts at as_of as far as it and its key's versions are known: known, and not hidden by a later one.
+  bool counts_at(Row row, Instant as_of) const noexcept { return known_at[row] <= as_of && (hidden_at.empty() || as_of < hidden_at[row]); }
+
   /// Index into `stamps` of a gated field, -1 for others.
   int gate_of(int field) const noexcept { return gate_of_[static_cast<std::size_t>(field)]; }
   const std::vector<int>& gated_fields() const noexcept { return gated_; }
@@ -113,6 +128,8 @@ class Rows {
   std::strong_ordering compare_content(Row a, Row b) const;
   /// Order inside an entity: (event_time, sequence, dedup key, content), then what is left to tell rows apart. Total, independent of arrival.
   std::strong_ordering compare_order(Row a, Row b, int source_entity) const;
+  /// Order of a key's corrections, (known_at, version), then what is left to tell them apart: of those known the last one counts.
+  std::strong_ordering compare_versions(Row a, Row b) const;
   /// Which of two copies counts: the least (known_at, content).
   bool counts_before(Row a, Row b) const;
   /// Whether row a's cell of a gated field precedes row b's: of the values given for a cell the least (stamp, value) counts; null never does.
@@ -123,6 +140,7 @@ class Rows {
 
  private:
   std::strong_ordering compare_slots(Slot a, Slot b, Type type) const;
+  std::strong_ordering compare_gated(Row a, Row b) const;
 
   const Source* source_;
   TextPool* pool_;
