@@ -98,7 +98,9 @@ py::dict to_dict(const RowReport& report) {
 
 void bind_window(py::module_& module) {
   const auto frames = [](const char* name) {
-    return [name](const py::object& self, const py::kwargs& options) { return py::module_::import("featlib.frames").attr(name)(self, **options); };
+    return [name](const py::object& table, bool status, bool category_text) {
+      return py::module_::import("featlib.frames").attr(name)(table, py::arg("status") = status, py::arg("category_text") = category_text);
+    };
   };
   py::class_<FeatureTable>(module, "FeatureTable", "The caller's decisions in the caller's order, then the features, with a status byte each.")
       .def("__arrow_c_stream__",
@@ -108,9 +110,12 @@ void bind_window(py::module_& module) {
            [](const FeatureTable& t, bool status, bool category_text) { return to_stream([&](ArrowArrayStream* s) { t.export_stream(s, status, category_text); }); },
            py::kw_only(), py::arg("status") = false, py::arg("category_text") = false,
            "The same as a capsule, with `<feature>__status` columns, or categories as text, if asked.")
-      .def("to_arrow", frames("to_arrow"), "A pyarrow.Table. status=True adds `<feature>__status`; category_text=True gives texts for codes.")
-      .def("to_pandas", frames("to_pandas"), "A pandas.DataFrame; the options of to_arrow.")
-      .def("to_polars", frames("to_polars"), "A polars.DataFrame; the options of to_arrow.")
+      .def("to_arrow", frames("to_arrow"), py::kw_only(), py::arg("status") = false, py::arg("category_text") = false,
+           "A pyarrow.Table. status=True adds `<feature>__status`; category_text=True gives texts for codes.")
+      .def("to_pandas", frames("to_pandas"), py::kw_only(), py::arg("status") = false, py::arg("category_text") = false,
+           "A pandas.DataFrame; the options of to_arrow.")
+      .def("to_polars", frames("to_polars"), py::kw_only(), py::arg("status") = false, py::arg("category_text") = false,
+           "A polars.DataFrame; the options of to_arrow.")
       .def("to_numpy",
            [](const FeatureTable& t) {
              py::dict out;
@@ -120,7 +125,10 @@ void bind_window(py::module_& module) {
            "Features by name, each an array of `rows` values; null is NaN (NaT, None).")
       .def("matrix",
            [](const FeatureTable& t, const py::object& dtype) -> py::object {
-             const bool narrow = dtype.is_none() || py::dtype::from_args(dtype).itemsize() == 4;
+             const auto wanted = dtype.is_none() ? py::dtype::of<float>() : py::dtype::from_args(dtype);
+             const bool narrow = wanted.is(py::dtype::of<float>());
+             if (!narrow && !wanted.is(py::dtype::of<double>()))
+               throw Error(ErrorCode::bad_argument, fmt::format("a matrix of {}", std::string(py::str(py::object(wanted)))), "float32 or float64");
              const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(t.rows()), static_cast<py::ssize_t>(t.contract().inputs().size())};
              const auto size = static_cast<std::size_t>(shape[0] * shape[1]);
              if (narrow) {

@@ -139,7 +139,9 @@ void make_array(const std::vector<ArrowPiece>& pieces, std::int64_t length, Arro
     auto child = std::make_unique<ArrayData>();
     child->buffers = pieces[c].buffers;
     child->keep_alive = pieces[c].keep_alive;
-    finish(&data->children[c], std::move(child), pieces[c].length, pieces[c].offset, pieces[c].null_count);
+    // No bitmap is only allowed beside a count of 0, not beside "not counted": Polars refuses that.
+    const bool without_bitmap = !child->buffers.empty() && !child->buffers[0];
+    finish(&data->children[c], std::move(child), pieces[c].length, pieces[c].offset, without_bitmap ? 0 : pieces[c].null_count);
   }
   finish(out, std::move(data), length, 0, 0);
 }
