@@ -178,6 +178,13 @@ def test_an_error_of_the_library_is_text_and_not_a_traceback(contract, tmp_path,
     assert "Traceback" not in err
 
 
+def test_score_refuses_a_bundle_without_a_model(tmp_path, replayed, capsys):
+    bundle = tmp_path / "features.flb"
+    fl.Bundle(contract=fl.Contract.parse(SELF_TEST)).save(bundle)
+    assert main(["score", str(bundle), str(replayed), "-o", str(tmp_path / "scored.parquet")]) == 2
+    assert "features.flb has no model" in capsys.readouterr().err
+
+
 def test_explain_refuses_a_log_that_is_not_there(capsys):
     assert main(["explain", "nowhere.db", "1"]) == 2
     assert "no such file" in capsys.readouterr().err
@@ -225,6 +232,10 @@ def test_progress_lives_on_a_terminal_and_is_one_line_a_step_elsewhere(monkeypat
             step.note = "done"
         assert ("50 %" in stream.getvalue()) == living
         assert stream.getvalue().endswith("s  done\n")
+    shares = Terminal()
+    with Progress(shares).step("replay") as step:
+        step.update(0.375, 1.0)  # as replay tells it
+    assert "[#########...............]  37 %" in shares.getvalue()
     quiet = io.StringIO()
     with Progress(quiet, quiet=True).step("replay"):
         pass

@@ -31,13 +31,14 @@ class Step:
     seconds: float = 0.0
     _drawn: float = field(default=0.0, repr=False)
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: float, total: float) -> None:
         """So much of so much is done."""
         now = time.monotonic()
         if self.progress.live and total and now - self._drawn > REFRESH_S:
             self._drawn = now
-            filled = BAR * done // total
-            self.progress.draw(f"{self.name:<12} [{'#' * filled}{'.' * (BAR - filled)}] {100 * done // total:3d} %")
+            share = done / total
+            filled = int(BAR * share)
+            self.progress.draw(f"{self.name:<12} [{'#' * filled}{'.' * (BAR - filled)}] {int(100 * share):3d} %")
 
 
 class Progress:

@@ -37,11 +37,14 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("-o - fills stdout with the table: choose a file, or --format text")
     progress = Progress(quiet=args.quiet)
     bundle = fl.Bundle.load(args.bundle)
+    model = bundle.model
+    if model is None:
+        raise CommandError(f"{args.bundle} has no model, so there is nothing to score with")
     table = read_table(args.table)
     with progress.step("score") as step:
         matrix = model_matrix(table, bundle.contract)
-        margin = np.asarray(bundle.model.margin(matrix))
-        score = np.asarray(bundle.model.predict(matrix))
+        margin = np.asarray(model.margin(matrix))
+        score = np.asarray(model.predict(matrix))
         step.note = f"{table.num_rows:,} rows"
     if margin.ndim != 1:
         raise CommandError("this model gives several margins a row; the command scores models with one")
