@@ -8,16 +8,16 @@
 namespace featlib::python {
 namespace {
 
-/// A served vector for Python: values and statuses by name.
+/// A served vector for Python: values and statuses by name. It keeps the bundle, not the scorer with its state and its log.
 struct Vector {
-  std::shared_ptr<Scorer> scorer;
+  Bundle bundle;
   ServedFeatures features;
 };
 
-py::object to_python(const Scorer& scorer, const ServedFeatures& served, std::size_t f) {
+py::object to_python(const Contract& contract, const ServedFeatures& served, std::size_t f) {
   const FeatureValue value = served.values[f];
   if (value.is_null()) return py::none();
-  const Feature& spec = scorer.contract().features()[f];
+  const Feature& spec = contract.features()[f];
   switch (spec.type) {
     case Type::float64: return py::float_(value.real());
     case Type::boolean: return py::bool_(value.integer() != 0);
@@ -26,29 +26,27 @@ py::object to_python(const Scorer& scorer, const ServedFeatures& served, std::si
   }
 }
 
-py::dict values_of(const Scorer& scorer, const ServedFeatures& features) {
+py::dict values_of(const Contract& contract, const ServedFeatures& features) {
   py::dict out;
-  for (std::size_t f = 0; f < features.values.size(); ++f)
-    out[py::str(scorer.contract().features()[f].name)] = to_python(scorer, features, f);
+  for (std::size_t f = 0; f < features.values.size(); ++f) out[py::str(contract.features()[f].name)] = to_python(contract, features, f);
   return out;
 }
 
-py::dict statuses_of(const Scorer& scorer, const ServedFeatures& features) {
+py::dict statuses_of(const Contract& contract, const ServedFeatures& features) {
   py::dict out;
-  for (std::size_t f = 0; f < features.values.size(); ++f)
-    out[py::str(scorer.contract().features()[f].name)] = static_cast<int>(features.values[f].status);
+  for (std::size_t f = 0; f < features.values.size(); ++f) out[py::str(contract.features()[f].name)] = static_cast<int>(features.values[f].status);
   return out;
 }
 
 struct ServedDecision {
-  std::shared_ptr<Scorer> scorer;
+  Bundle bundle;
   Decision decision;
 };
 
 /// The scorer and the Python names of its fields, made once.
 class PyScorer {
  public:
-  explicit PyScorer(std::shared_ptr<Scorer> scorer) : scorer(std::move(scorer)) {
+  PyScorer(std::unique_ptr<Scorer> scorer, std::shared_ptr<DecisionLog> log) : scorer(std::move(scorer)), log(std::move(log)) {
     for (const Source& source : this->scorer->contract().sources()) {
       auto& names = source_names_.emplace_back();
       for (const Field& field : source.fields) names.push_back(interned(field.name));
@@ -56,7 +54,8 @@ class PyScorer {
     for (const Field& field : this->scorer->contract().request()) request_names_.push_back(interned(field.name));
   }
 
-  std::shared_ptr<Scorer> scorer;
+  std::unique_ptr<Scorer> scorer;
+  std::shared_ptr<DecisionLog> log;   // none: nullptr
 
   int source_index(const std::string& name) const {
     const int s = scorer->contract().find_source(name);
@@ -191,7 +190,8 @@ std::unique_ptr<PyScorer> make_scorer(const Bundle& bundle, const std::string& s
   } else if (!py::isinstance<py::str>(complete_from) || py::cast<std::string>(complete_from) != "always") {
     for (const Source& source : bundle.contract().sources()) options.complete_from[source.name] = to_instant(complete_from, "complete_from");
   }
-  return std::make_unique<PyScorer>(std::make_shared<Scorer>(bundle, std::move(options), to_log(log)));
+  auto opened = to_log(log);
+  return std::make_unique<PyScorer>(std::make_unique<Scorer>(bundle, std::move(options), opened), opened);
 }
 
 py::object from_json(const std::string& text) { return py::module_::import("json").attr("loads")(text); }
@@ -283,21 +283,34 @@ void bind_scorer(py::module_& module) {
       .def_property_readonly("feature_schema_version", &Bundle::feature_schema_version)
       .def("__repr__", [](const Bundle& b) { return fmt::format("<Bundle {} of {} {}, model {}>", b.fingerprint().substr(0, 12), b.contract().name(), b.contract().version(), b.model_version()); });
 
+  py::class_<Table>(module, "Table", "Rows of named columns behind the Arrow C stream protocol.")
+      .def("__arrow_c_stream__",
+           [](const Table& t, const py::object&) { return to_stream([&](ArrowArrayStream* out) { t.export_stream(out); }); }, py::arg("requested_schema") = py::none())
+      .def_property_readonly("metadata", [](const Table& t) { return t.metadata(); }, "The schema's key-value metadata.")
+      .def_property_readonly("column_names",
+                             [](const Table& t) {
+                               std::vector<std::string> names;
+                               for (int c = 0; c < t.columns(); ++c) names.push_back(t.column_name(c));
+                               return names;
+                             })
+      .def("__len__", &Table::rows)
+      .def("__repr__", [](const Table& t) { return fmt::format("<Table {}: {} rows x {} columns>", t.name(), t.rows(), t.columns()); });
+
   py::class_<Vector>(module, "FeatureVector", "One served row: `.values` and `.status` by feature name; null is None.")
-      .def_property_readonly("values", [](const Vector& v) { return values_of(*v.scorer, v.features); })
-      .def_property_readonly("status", [](const Vector& v) { return statuses_of(*v.scorer, v.features); });
+      .def_property_readonly("values", [](const Vector& v) { return values_of(v.bundle.contract(), v.features); })
+      .def_property_readonly("status", [](const Vector& v) { return statuses_of(v.bundle.contract(), v.features); });
 
   py::class_<ServedDecision>(module, "Decision", "What was decided, and why.")
       .def_property_readonly("outcome", [](const ServedDecision& d) { return std::string(to_string(d.decision.outcome)); }, "approve, review, block, or none without a policy.")
       .def_property_readonly("score", [](const ServedDecision& d) -> std::optional<double> { return std::isnan(d.decision.score) ? std::nullopt : std::optional(d.decision.score); })
       .def_property_readonly("margin", [](const ServedDecision& d) -> std::optional<double> { return std::isnan(d.decision.margin) ? std::nullopt : std::optional(d.decision.margin); })
-      .def_property_readonly("features", [](const ServedDecision& d) { return values_of(*d.scorer, d.decision.features); })
-      .def_property_readonly("status", [](const ServedDecision& d) { return statuses_of(*d.scorer, d.decision.features); })
+      .def_property_readonly("features", [](const ServedDecision& d) { return values_of(d.bundle.contract(), d.decision.features); })
+      .def_property_readonly("status", [](const ServedDecision& d) { return statuses_of(d.bundle.contract(), d.decision.features); })
       .def_property_readonly("mode", [](const ServedDecision& d) { return std::string(to_string(d.decision.mode)); }, "normal, or why not: rule, no_model, no_score, no_policy, bad_request.")
       .def_property_readonly("request_id", [](const ServedDecision& d) { return d.decision.request_id; })
       .def_property_readonly("as_of", [](const ServedDecision& d) { return d.decision.as_of; }, "Microseconds since 1970, UTC.")
-      .def_property_readonly("model_version", [](const ServedDecision& d) { return d.scorer->bundle().model_version(); })
-      .def_property_readonly("feature_schema_version", [](const ServedDecision& d) { return d.scorer->bundle().feature_schema_version(); })
+      .def_property_readonly("model_version", [](const ServedDecision& d) { return d.bundle.model_version(); })
+      .def_property_readonly("feature_schema_version", [](const ServedDecision& d) { return d.bundle.feature_schema_version(); })
       .def("__repr__", [](const ServedDecision& d) { return fmt::format("<Decision {} score={} mode={}>", to_string(d.decision.outcome), d.decision.score, to_string(d.decision.mode)); });
 
   py::class_<PyScorer>(module, "Scorer", "Events in; features, score, decision and record out. Safe to share between threads.")
@@ -313,7 +326,7 @@ void bind_scorer(py::module_& module) {
              std::vector<Slot> slots;
              const Refusal refused = self.request(request, false, slots);
              const py::gil_scoped_release unlocked;
-             return ServedDecision{self.scorer, self.scorer->decide_slots(slots, refused, instant, request_id)};
+             return ServedDecision{self.scorer->bundle(), self.scorer->decide_slots(slots, refused, instant, request_id)};
            },
            py::arg("request"), py::kw_only(), py::arg("as_of") = py::none(), py::arg("request_id") = "",
            "as_of: int microseconds or an aware datetime; None is the clock. Raises DataError for missing or mistyped fields and for an as_of too old or in the future.")
@@ -323,11 +336,17 @@ void bind_scorer(py::module_& module) {
              std::vector<Slot> slots;
              const Refusal refused = self.request(request, true, slots);
              const py::gil_scoped_release unlocked;
-             return Vector{self.scorer, self.scorer->features_of_slots(slots, refused, instant)};
+             return Vector{self.scorer->bundle(), self.scorer->features_of_slots(slots, refused, instant)};
            },
            py::arg("request"), py::kw_only(), py::arg("as_of") = py::none(), "The vector alone; fields not given are null. The instant counts as answered.")
       .def("advance", [](PyScorer& self, const py::object& as_of) { self.scorer->advance(to_instant(as_of, "as_of")); }, py::arg("as_of"),
            "Tells how far time has come without deciding.")
+      .def("flush",
+           [](PyScorer& self) {
+             const py::gil_scoped_release unlocked;
+             if (self.log) unwrap(self.log->flush());
+           },
+           "Returns when every decision so far is in the log on disk; without a log at once. The end of a scorer flushes too.")
       .def("export_history",
            [](PyScorer& self, const std::string& source) {
              const int s = self.source_index(source);
@@ -339,7 +358,8 @@ void bind_scorer(py::module_& module) {
       .def("snapshot", [](PyScorer& self) { return to_bytes(self.scorer->snapshot()); }, "Everything the scorer holds, as bytes.")
       .def_static("restore",
                   [](const Bundle& bundle, const py::bytes& blob, const py::object& log) {
-                    return std::make_unique<PyScorer>(std::shared_ptr<Scorer>(unwrap(Scorer::restore(bundle, bytes_of(blob), to_log(log)))));
+                    auto opened = to_log(log);
+                    return std::make_unique<PyScorer>(unwrap(Scorer::restore(bundle, bytes_of(blob), opened)), opened);
                   },
                   py::arg("bundle"), py::arg("blob"), py::kw_only(), py::arg("log") = py::none(), "Raises StateError on another contract or a damaged blob.")
       .def("stats",
@@ -360,19 +380,6 @@ void bind_scorer(py::module_& module) {
            },
            "Counters by source, decisions answered, and the frontier in microseconds.")
       .def_property_readonly("bundle", [](const PyScorer& self) { return self.scorer->bundle(); });
-
-  py::class_<Table>(module, "Table", "Rows of named columns behind the Arrow C stream protocol.")
-      .def("__arrow_c_stream__",
-           [](const Table& t, const py::object&) { return to_stream([&](ArrowArrayStream* out) { t.export_stream(out); }); }, py::arg("requested_schema") = py::none())
-      .def_property_readonly("metadata", [](const Table& t) { return t.metadata(); }, "The schema's key-value metadata.")
-      .def_property_readonly("column_names",
-                             [](const Table& t) {
-                               std::vector<std::string> names;
-                               for (int c = 0; c < t.columns(); ++c) names.push_back(t.column_name(c));
-                               return names;
-                             })
-      .def("__len__", &Table::rows)
-      .def("__repr__", [](const Table& t) { return fmt::format("<Table {}: {} rows x {} columns>", t.name(), t.rows(), t.columns()); });
 
   py::class_<PyLog>(module, "DecisionLog", "The records of a log, by name.")
       .def(py::init([](const std::string& location) { return PyLog{open_at(location)}; }), py::arg("location"), "location: \"sqlite:PATH\", or the path alone.")

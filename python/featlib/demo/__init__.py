@@ -99,7 +99,7 @@ def run(
     with progress.step("stream") as step:
         scorer = fl.Scorer(bundle, log=log)
         served = stream.serve(scorer, history, live, features, step.update)
-        del scorer  # closes the log
+        scorer.flush()
         result.events = len(history) + len(live)
         step.note = f"{len(history):,} rows of history, {len(live):,} events, {len(served.outcome):,} of them decisions"
 
