@@ -42,6 +42,7 @@ void bind_errors(py::module_& module) {
     return type;
   };
   base_exception = add("Error", "What featlib refuses with; `.failures` lists what is wrong.", PyExc_Exception);
+  py::handle(base_exception).attr("failures") = py::tuple();   // of an error that was raised by hand
   const std::array<std::pair<const char*, const char*>, 8> stages{{{"ContractError", "A contract that does not hold."},
                                                                    {"DataError", "A table, row or request that cannot be read."},
                                                                    {"ModelError", "A model that cannot be scored exactly."},

@@ -103,7 +103,7 @@ def card_transactions(
     }
 
 
-def _terminals_in_reach(rng, customers: int, terminals: int) -> tuple[np.ndarray, np.ndarray]:
+def _terminals_in_reach(rng: np.random.Generator, customers: int, terminals: int) -> tuple[np.ndarray, np.ndarray]:
     """The terminals near each customer: those of customer i are `within[offsets[i]:offsets[i + 1]]`."""
     side = float(np.sqrt(terminals))  # the handbook's density at every scale, so reach does not depend on it
     home = rng.uniform(0, side, (customers, 2))
@@ -115,7 +115,7 @@ def _terminals_in_reach(rng, customers: int, terminals: int) -> tuple[np.ndarray
     return np.concatenate(near), np.concatenate([[0], np.cumsum([len(found) for found in near])])
 
 
-def _spells(rng, members: int, days: int, starts_a_day: float, length: int) -> np.ndarray:
+def _spells(rng: np.random.Generator, members: int, days: int, starts_a_day: float, length: int) -> np.ndarray:
     """A (members, days) table of who is compromised when: so many random spells, their starts spread evenly over the days."""
     inside = np.zeros((members, days), dtype=bool)
     spells = round(starts_a_day * days)

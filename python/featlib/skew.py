@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from featlib.reports.report import Check, Report
+from featlib.frames import TableLike
 from featlib.reports.formats import show
+from featlib.reports.report import Check, Report
 
 __all__ = ["skew"]
 
 
-def skew(left: Any, right: Any, *, key: str | Sequence[str], title: str = "skew") -> Report:
+def skew(left: TableLike, right: TableLike, *, key: str | Sequence[str], title: str = "skew") -> Report:
     """Compare the columns two tables share, row by row; the feature with the most differing rows comes first.
 
     `left` and `right` are anything with `__arrow_c_stream__`, or dicts of NumPy arrays. `key` names the column (or

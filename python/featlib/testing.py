@@ -9,14 +9,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from featlib.frames import TableLike
+
+if TYPE_CHECKING:
+    from featlib import Contract
 
 __all__ = ["assert_no_skew", "assert_parity", "bits"]
 
 
-def assert_no_skew(left: Any, right: Any, *, key: str | Sequence[str]) -> None:
+def assert_no_skew(left: TableLike, right: TableLike, *, key: str | Sequence[str]) -> None:
     """Fail unless both tables hold the same rows with the same bits; the message is the table of what differs."""
     from featlib.skew import skew
 
@@ -25,7 +30,7 @@ def assert_no_skew(left: Any, right: Any, *, key: str | Sequence[str]) -> None:
         raise AssertionError(f"\n{report.to_text()}")
 
 
-def assert_parity(contract: Any, decisions: Any, sources: dict[str, Any], *, as_of: Any) -> None:
+def assert_parity(contract: Contract, decisions: TableLike, sources: dict[str, Any], *, as_of: str | tuple[str, str]) -> None:
     """Fail unless `replay` equals `reference`, the slow definition, in every bit of every value and in every status."""
     import featlib as fl
 

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(title="verbs", metavar="VERB")
     for verb in VERBS:
         name = verb.__name__.rpartition(".")[2]
-        summary, _, rest = verb.__doc__.partition("\n")
+        summary, _, rest = (verb.__doc__ or "").partition("\n")
         description, _, examples = (summary + "\n" + rest).partition("Examples:")
         own = verbs.add_parser(
             name,

@@ -8,6 +8,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     return PASSED
 
 
-def tables(record: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+def tables(record: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
     """The record as (title, headers, rows): single facts first, values beside their status, then what else it holds."""
     single = [[name, show(value)] for name, value in record.items() if not isinstance(value, dict)]
     parts = [("decision", ["", ""], single)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from featlib.cli.progress import colour_wanted
-from featlib.reports.report import Check, Report, plain
+from featlib.reports.report import Check, Report, Verdict, plain
 
 __all__ = ["COULD_NOT_RUN", "FAILED", "FORMATS", "PASSED", "CommandError", "add_options", "check_of", "emit", "emit_json", "finish"]
 
@@ -50,7 +50,7 @@ def finish(report: Report, args: argparse.Namespace) -> int:
     return PASSED if report.ok else FAILED
 
 
-def check_of(failure: Any, verdict: str = "fail") -> Check:
+def check_of(failure: Any, verdict: Verdict = "fail") -> Check:
     """One entry of `featlib.Error.failures` as a check of a report."""
     place = ":".join(str(part) for part in (failure.path, failure.line, failure.column) if part)
     return Check(

@@ -77,7 +77,7 @@ def _read_csv(pa: Any, source: Any, types: dict[str, str]) -> Any:
 def source_types(contract: Any, source: str | None = None) -> dict[str, str]:
     """Column types a CSV file of `source` has by contract; without `source`, those of a table of decisions."""
     resolved = json.loads(contract.resolved_json())
-    types = {}
+    types: dict[str, str] = {}
     for entity in resolved.get("entities", {}).values():
         types.update(zip(entity["key"], entity["type"]))
     named = source or resolved.get("request_of")

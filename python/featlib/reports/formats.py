@@ -40,11 +40,12 @@ def align(headers: list[str], rows: list[list[str]]) -> str:
     columns = list(zip(headers, *rows))
     widths = [max(map(len, column)) for column in columns]
     right = [all(re.fullmatch(r"[-+\d,.e%]*", cell) for cell in column[1:]) for column in columns]
-    def line(cells):
+
+    def line(cells: list[str]) -> str:
         fitted = [cell.rjust(width) if side else cell.ljust(width) for cell, width, side in zip(cells, widths, right)]
         return "  ".join(fitted).rstrip()
 
-    return "\n".join(line(cells) for cells in (headers, *rows))
+    return "\n".join(line(cells) for cells in [headers, *rows])
 
 
 def place(check: Check) -> str:

@@ -50,8 +50,8 @@ def text(value: object) -> str:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table; columns that hold only numbers stand to the right. All cells are text."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    numeric = [bool(rows) and all(NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(headers))]
+    texts = [[str(cell) for cell in row] for row in rows]
+    numeric = [bool(texts) and all(NUMBER.fullmatch(row[i]) for row in texts) for i in range(len(headers))]
 
     def cells(tag: str, row: Sequence[str]) -> str:
         return "".join(
@@ -60,7 +60,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         )
 
     head = f"<thead><tr>{cells('th', headers)}</tr></thead>" if any(headers) else ""
-    body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in texts)
     return f'<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
 
 

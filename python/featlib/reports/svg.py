@@ -46,7 +46,7 @@ def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *
     top, ticks = _round_up(max((sum(values) for values in zip(*(values for _, values in series))), default=0))
     step = (WIDTH - LEFT - RIGHT) / max(len(labels), 1)
     body = _y_axis(top, ticks, lambda value: f"{value:,.0f}", y_label)
-    floor = [HEIGHT - BOTTOM] * len(labels)
+    floor = [float(HEIGHT - BOTTOM)] * len(labels)
     for colour, (name, values) in zip(COLOURS, series):
         for i, value in enumerate(values):
             height = value / top * (HEIGHT - TOP - BOTTOM)
