@@ -10,15 +10,22 @@
 #include <algorithm>
 #include <map>
 #include <sstream>
+#include <unordered_set>
 
 namespace featlib::yaml {
 namespace {
 
 constexpr std::size_t most_bytes = 4 << 20;
-constexpr std::size_t most_nodes = 200'000;   // aliases counted as often as they are used
+constexpr std::size_t most_nodes = 200'000;   // what is anchored counted twice, aliases as often as they are used
 constexpr std::size_t most_depth = 64;
 
 Place place_of(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+
+Place place_at(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto line = before.rfind('\n');
+  return {1 + static_cast<int>(std::count(before.begin(), before.end(), '\n')), static_cast<int>(offset - (line == std::string_view::npos ? 0 : line + 1)) + 1};
+}
 
 struct Refused {
   Place place;
@@ -51,9 +58,8 @@ class Builder : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) throw Refused{place_of(mark), "an alias to something that is not finished yet", {}};
-    nodes_ += count(found->second);
-    if (nodes_ > most_nodes) throw Refused{place_of(mark), fmt::format("more than {} values once aliases are written out", most_nodes), {}};
+    if (found == anchors_.end()) throw Refused{place_of(mark), "an alias to something that is not finished yet", "an anchor cannot hold itself"};
+    grow(count(found->second), place_of(mark));
     add(Node(found->second), YAML::NullAnchor);
   }
 
@@ -65,7 +71,7 @@ class Builder : public YAML::EventHandler {
     open(leaf(Node::Kind::map, mark), anchor);
   }
   void OnMapEnd() override {
-    merge(open_.back().node);
+    merge(open_.back());
     close();
   }
 
@@ -75,19 +81,26 @@ class Builder : public YAML::EventHandler {
     YAML::anchor_t anchor;
     bool has_key = false;
     Node key;
+    std::unordered_set<std::string> names;   // of its keys
   };
 
   Node leaf(Node::Kind kind, const YAML::Mark& mark) {
-    if (++nodes_ > most_nodes) throw Refused{place_of(mark), fmt::format("more than {} values", most_nodes), {}};
     Node node;
     node.kind = kind;
     node.place = place_of(mark);
+    grow(1, node.place);
     return node;
   }
 
+  void grow(std::size_t by, Place place) {
+    nodes_ += by;
+    if (nodes_ > most_nodes) throw Refused{place, fmt::format("more than {} values once aliases are written out", most_nodes), "long vocabularies go into a file: vocabulary: {file: countries.txt}"};
+  }
+
+  /// yaml-cpp recurses once a level, after it has told us: this bounds its stack too.
   void open(Node node, YAML::anchor_t anchor) {
-    if (open_.size() >= most_depth) throw Refused{node.place, fmt::format("nested more than {} deep", most_depth), {}};
-    open_.push_back({std::move(node), anchor, false, {}});
+    if (open_.size() >= most_depth) throw Refused{node.place, fmt::format("nested more than {} deep", most_depth), "no contract needs more than ten"};
+    open_.push_back({std::move(node), anchor, false, {}, {}});
   }
 
   void close() {
@@ -97,7 +110,10 @@ class Builder : public YAML::EventHandler {
   }
 
   void add(Node node, YAML::anchor_t anchor) {
-    if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
+    if (anchor != YAML::NullAnchor) {
+      grow(count(node), node.place);   // the copy that aliases are made from: anchors inside anchors would multiply it
+      anchors_[anchor] = node;
+    }
     if (open_.empty()) {
       root = std::move(node);
       return;
@@ -106,8 +122,8 @@ class Builder : public YAML::EventHandler {
     if (parent.node.kind == Node::Kind::sequence) {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.has_key) {
-      if (node.kind != Node::Kind::scalar) throw Refused{node.place, "a key that is no plain text", {}};
-      if (node.text != "<<" && parent.node.find(node.text)) throw Refused{node.place, fmt::format("key `{}` stands twice", node.text), "keep one of them"};
+      if (node.kind != Node::Kind::scalar) throw Refused{node.place, "a key that is no plain text", "keys are names"};
+      if (node.text != "<<" && !parent.names.insert(node.text).second) throw Refused{node.place, fmt::format("key `{}` stands twice", node.text), "keep one of them"};
       parent.key = std::move(node);
       parent.has_key = true;
     } else {
@@ -117,7 +133,8 @@ class Builder : public YAML::EventHandler {
   }
 
   /// `<<: *base` or a list of them: their members unless the map has its own.
-  void merge(Node& map) {
+  void merge(Open& open) {
+    Node& map = open.node;
     std::vector<Node> bases;
     for (auto& [key, value] : map.members) {
       if (key.text != "<<" || key.quoted) continue;
@@ -126,9 +143,9 @@ class Builder : public YAML::EventHandler {
     }
     std::erase_if(map.members, [](const auto& member) { return member.first.text == "<<" && !member.first.quoted; });
     for (const Node& base : bases) {
-      if (base.kind != Node::Kind::map) throw Refused{base.place, "`<<` merges maps only", {}};
+      if (base.kind != Node::Kind::map) throw Refused{base.place, "`<<` merges maps only", "<<: *anchor, where the anchor is a map"};
       for (const auto& member : base.members)
-        if (!map.find(member.first.text)) map.members.push_back(member);
+        if (open.names.insert(member.first.text).second) map.members.push_back(member);
     }
   }
 
@@ -149,28 +166,20 @@ Result<Node> parse(std::string_view text, const std::string& name) {
   const auto refuse = [&](Place place, std::string message, std::string help = {}) {
     return Error(std::vector<Failure>{{ErrorCode::invalid_yaml, name, place.line, place.column, std::move(message), std::move(help)}});
   };
-  if (text.size() > most_bytes) return refuse({1, 1}, fmt::format("{} bytes; at most {} are read", text.size(), most_bytes));
-  if (const auto zero = text.find('\0'); zero != std::string_view::npos)
-    return refuse({1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(zero), '\n')), 1}, "a zero byte");
-  if (!is_utf8(text)) return refuse({1, 1}, "the file is not UTF-8");
-  // yaml-cpp recurses once a nested bracket: count them before it does.
-  std::size_t depth = 0;
-  for (const char c : text) {
-    depth += c == '[' || c == '{';
-    if ((c == ']' || c == '}') && depth > 0) --depth;
-    if (depth > 4 * most_depth) return refuse({1, 1}, "brackets nested too deep");
-  }
+  if (text.size() > most_bytes) return refuse({1, 1}, fmt::format("{} bytes; at most {} are read", text.size(), most_bytes), "long vocabularies go into a file: vocabulary: {file: countries.txt}");
+  if (const auto zero = text.find('\0'); zero != std::string_view::npos) return refuse(place_at(text, zero), "a zero byte", "save the file as plain text in UTF-8");
+  if (const auto valid = utf8_prefix(text); valid < text.size()) return refuse(place_at(text, valid), "a byte that is not UTF-8", "save the file as plain text in UTF-8");
   Builder builder;
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(builder)) return refuse({1, 1}, "the file is empty");
+    if (!parser.HandleNextDocument(builder)) return refuse({1, 1}, "the file is empty", "begin with featlib: 1");
     Builder second;
     if (parser.HandleNextDocument(second)) return refuse(second.root.place, "a second document", "one contract a file");
   } catch (const Refused& refused) {
     return refuse(refused.place, refused.message, refused.help);
   } catch (const YAML::Exception& error) {
-    return refuse(place_of(error.mark), error.msg);
+    return refuse(place_of(error.mark), error.msg, "look just before for a bracket, quote, colon or indentation that is missing");
   } catch (const std::exception& error) {
     return refuse({1, 1}, error.what());
   }
