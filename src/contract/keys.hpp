@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace featlib::contract {
@@ -17,10 +18,14 @@ struct Key {
   Holds holds;
   bool required;
   Class fingerprint;
+  std::string_view example;   ///< a value, as a file may spell it
 };
 
 std::span<const Key> keys();
 const Key* find_key(In in, std::string_view name);
+/// The help of a failure about what a key holds: `e.g. retention: 30d`; empty when there is no such key. Maps come last:
+/// `entities` of a source is a list, only the contract's own is a map.
+std::string example(std::string_view name);
 std::string_view to_string(In in);
 
 /// The name nearest to `name` among some, or empty when none is near.

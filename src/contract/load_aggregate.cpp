@@ -15,7 +15,7 @@ std::optional<Type> Loader::aggregate(const Node& node, Feature& out, const std:
   a.source = index_of(data_->sources, from);
   if (a.source < 0) {
     fail(ErrorCode::unknown_name, place(node, "from"), from.empty() ? fmt::format("{} lacks `from`", what) : fmt::format("{} reads `{}`, which is no source", what, from),
-         did_you_mean(nearest_of(data_->sources, from)));
+         did_you_mean(from, data_->sources));
     return std::nullopt;
   }
   const Source& source = data_->sources[static_cast<std::size_t>(a.source)];
@@ -31,12 +31,12 @@ std::optional<Type> Loader::aggregate(const Node& node, Feature& out, const std:
   }
   const bool ordered = a.kind == AggregateKind::first || a.kind == AggregateKind::last || a.kind == AggregateKind::lag;
   if (const auto nulls = text(node, "nulls")) {
-    if (!ordered) fail(ErrorCode::conflicting_keys, place(node, "nulls"), "`nulls` belongs to first, last and lag");
-    if (*nulls != "keep" && *nulls != "skip") fail(ErrorCode::bad_value, place(node, "nulls"), fmt::format("`nulls` is \"{}\"; expected keep or skip", *nulls));
+    if (!ordered) fail(ErrorCode::conflicting_keys, place(node, "nulls"), "`nulls` belongs to first, last and lag", "leave it out: other aggregates skip nulls");
+    if (*nulls != "keep" && *nulls != "skip") fail(ErrorCode::bad_value, place(node, "nulls"), fmt::format("`nulls` is \"{}\"; expected keep or skip", *nulls), example("nulls"));
     a.keep_nulls = *nulls == "keep";
   }
   if (const auto ddof = integer(node, "ddof", 0, 1)) {
-    if (a.kind != AggregateKind::std && a.kind != AggregateKind::var) fail(ErrorCode::conflicting_keys, place(node, "ddof"), "`ddof` belongs to std and var");
+    if (a.kind != AggregateKind::std && a.kind != AggregateKind::var) fail(ErrorCode::conflicting_keys, place(node, "ddof"), "`ddof` belongs to std and var", "leave it out");
     a.ddof = static_cast<int>(*ddof);
   }
   if (failures() == before) {
@@ -61,12 +61,12 @@ void Loader::by(const Node& node, const Source& source, Aggregate& a, const std:
       a.source_entity = static_cast<int>(e);
       return;
     }
-  fail(ErrorCode::unknown_name, place(node, "by"), fmt::format("{} is by `{}`, which is no entity of `{}`", what, *by, source.name), did_you_mean(nearest_of(data_->entities, *by)));
+  fail(ErrorCode::unknown_name, place(node, "by"), fmt::format("{} is by `{}`, which is no entity of `{}`", what, *by, source.name), did_you_mean(*by, data_->entities));
 }
 
 Bounds Loader::bounds(const Node& map, const std::string& given) {
   if (const auto out = parse_bounds(given)) return *out;
-  fail(ErrorCode::bad_value, place(map, "bounds"), fmt::format("`bounds` is \"{}\"; expected \"[)\", \"(]\", \"[]\" or \"()\"", given));
+  fail(ErrorCode::bad_value, place(map, "bounds"), fmt::format("`bounds` is \"{}\"; expected \"[)\", \"(]\", \"[]\" or \"()\"", given), "which ends belong to the window, in quotes");
   return Bounds::closed_open;
 }
 
@@ -77,10 +77,10 @@ void Loader::span(const Node& node, const Source& source, Aggregate& a, const st
   a.offset = duration(node, "offset").value_or(0);
   a.last = integer(node, "last", 1, most_rows);
   a.lifetime = boolean(node, "lifetime").value_or(false);
-  if (a.window && *a.window == 0) fail(ErrorCode::bad_value, place(node, "window"), "a window of nothing");
-  if (a.lifetime && node.find("window")) fail(ErrorCode::conflicting_keys, place(node, "lifetime"), "`window` and `lifetime` exclude each other");
+  if (a.window && *a.window == 0) fail(ErrorCode::bad_value, place(node, "window"), "a window of nothing", example("window"));
+  if (a.lifetime && node.find("window")) fail(ErrorCode::conflicting_keys, place(node, "lifetime"), "`window` and `lifetime` exclude each other", "lifetime means the whole retention");
   if (!node.find("window") && !a.lifetime && !node.find("last"))
-    fail(ErrorCode::missing_key, node.place, fmt::format("{} lacks `window` (or `last`, or `lifetime: true`)", what));
+    fail(ErrorCode::missing_key, node.place, fmt::format("{} lacks `window` (or `last`, or `lifetime: true`)", what), example("window"));
   if (!source.retention) return;
   const Place retention = source_places_[static_cast<std::size_t>(a.source)];
   const Duration window = a.window.value_or(0);
@@ -114,10 +114,10 @@ void Loader::with_request(const Node& node, const Source& source, const Aggregat
   for (const int f : fields) {
     const Field& field = source.fields[static_cast<std::size_t>(f)];
     const int r = index_of(data_->request, field.name);
-    if (field.gated()) fail(ErrorCode::label_too_young, at, fmt::format("{} includes the request, whose `{}` is not known yet", what, field.name));
+    if (field.gated()) fail(ErrorCode::label_too_young, at, fmt::format("{} includes the request, whose `{}` is not known yet", what, field.name), "no include_request: its label comes later");
     else if (r < 0) fail(ErrorCode::unknown_name, at, fmt::format("{} includes the request, which lacks `{}`", what, field.name), "declare it under `request`");
     else if (data_->request[static_cast<std::size_t>(r)].type != field.type || data_->request[static_cast<std::size_t>(r)].scale != field.scale)
-      fail(ErrorCode::wrong_type, at, fmt::format("`{}` is of another type in the request than in `{}`", field.name, source.name));
+      fail(ErrorCode::wrong_type, at, fmt::format("`{}` is of another type in the request than in `{}`", field.name, source.name), "one name, one type and scale");
   }
 }
 
@@ -137,13 +137,13 @@ std::optional<Expression> Loader::row_expression(const std::string& text, const 
     if (input.name.starts_with("request."))
       fail(ErrorCode::unsupported, place_at(input.offset), "rows compared with the request are not in this version", "compare in an `expr` feature");
     else if (f < 0)
-      fail(ErrorCode::unknown_name, place_at(input.offset), fmt::format("source `{}` has no column `{}`", source.name, input.name), did_you_mean(nearest_of(source.fields, input.name)));
+      fail(ErrorCode::unknown_name, place_at(input.offset), fmt::format("source `{}` has no column `{}`", source.name, input.name), did_you_mean(input.name, source.fields));
     else
-      fail(ErrorCode::bad_expression, place_at(input.offset), "with_fallback() reads features, not columns");
+      fail(ErrorCode::bad_expression, place_at(input.offset), "with_fallback() reads features, not columns", "name the column alone");
   }
   if (refused) return std::nullopt;
   if (fields.size() > most_inputs) {
-    fail(ErrorCode::bad_expression, at.place, fmt::format("more than {} columns in one expression", most_inputs));
+    fail(ErrorCode::bad_expression, at.place, fmt::format("more than {} columns in one expression", most_inputs), "split it into several features");
     return std::nullopt;
   }
   const auto resolve = [&](const ExpressionInput& input) -> std::optional<Variable> { return variable(source.fields[static_cast<std::size_t>(source.find_field(input.name))]); };

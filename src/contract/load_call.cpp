@@ -26,7 +26,7 @@ std::optional<Type> Loader::call(const Node& node, const Source& source, Feature
     std::vector<std::string_view> names;
     for (const AggregateName& n : aggregate_names())
       if (n.kind) names.push_back(n.name);
-    fail(ErrorCode::unknown_aggregate, at.place, fmt::format("no aggregate `{}`", name), did_you_mean(nearest(name, names)));
+    fail(ErrorCode::unknown_aggregate, at.place, fmt::format("no aggregate `{}`", name), did_you_mean(name, names));
     return std::nullopt;
   }
   if (!known->kind) {
@@ -46,7 +46,7 @@ std::optional<Type> Loader::call(const Node& node, const Source& source, Feature
     const std::string_view k = comma == std::string_view::npos ? "" : trimmed(argument.substr(comma + 1));
     const auto [end, error] = std::from_chars(k.data(), k.data() + k.size(), a.k);
     if (k.empty() || error != std::errc() || end != k.data() + k.size() || a.k < 0 || a.k > most_lag) {
-      fail(ErrorCode::bad_expression, at.place, fmt::format("`{}`: expected lag(column, k) with k from 0 to {}", given, most_lag));
+      fail(ErrorCode::bad_expression, at.place, fmt::format("`{}`: expected lag(column, k) with k from 0 to {}", given, most_lag), "lag(column, 1) is the last value but one");
       return std::nullopt;
     }
     argument = argument.substr(0, comma);
@@ -71,7 +71,7 @@ std::optional<Type> Loader::without_column(const Node& at, std::string_view argu
                                                          {"h", hour}, {"hours", hour}, {"d", day}, {"days", day}};
   const auto unit = units.find(argument);
   if (unit == units.end()) {
-    fail(ErrorCode::bad_expression, at.place, fmt::format("time_since_last({}): expected us, ms, seconds, minutes, hours or days", argument));
+    fail(ErrorCode::bad_expression, at.place, fmt::format("time_since_last({}): expected us, ms, seconds, minutes, hours or days", argument), "time_since_last(days)");
     return std::nullopt;
   }
   a.time_unit = unit->second;
@@ -90,7 +90,7 @@ std::optional<Type> Loader::typed_argument(const Node& at, const Source& source,
   const Type type = a.argument_type;
   const bool text = type == Type::string || type == Type::category;
   const auto refuse = [&](std::string_view expected) {
-    fail(ErrorCode::bad_expression, at.place, fmt::format("{} of a {}; expected {}", to_string(a.kind), to_string(type), expected));
+    fail(ErrorCode::bad_expression, at.place, fmt::format("{} of a {}; expected {}", to_string(a.kind), to_string(type), expected), fmt::format("a comparison is one: {}(country = 'DE')", to_string(a.kind)));
     return std::nullopt;
   };
   if (text && !a.argument_is_column) return refuse("a column, or an expression that is a number or a condition");

@@ -42,7 +42,7 @@ void Loader::visit(int f, std::vector<int>& state, std::vector<int>& path) {
     return;
   }
   if (path.size() > 1000) {
-    fail(ErrorCode::bad_expression, place(node, "expr"), "more than 1000 features read each other in a chain");
+    fail(ErrorCode::bad_expression, place(node, "expr"), "more than 1000 features read each other in a chain", "shorten it");
     state[at] = 2;
     return;
   }
@@ -63,7 +63,7 @@ std::optional<Type> Loader::bind_feature(const Node& node, Feature& feature) {
   const auto place_at = [&](int within) { return Place{at.place.line, at.place.column + within + at.quoted}; };
   bool refused = false;
   if (feature.expression->inputs().size() > most_inputs) {
-    fail(ErrorCode::bad_expression, at.place, fmt::format("more than {} inputs in one expression", most_inputs));
+    fail(ErrorCode::bad_expression, at.place, fmt::format("more than {} inputs in one expression", most_inputs), "split it into several features");
     return std::nullopt;
   }
   std::map<std::string, Type> types;
@@ -78,7 +78,7 @@ std::optional<Type> Loader::bind_feature(const Node& node, Feature& feature) {
       out.kind = FeatureInput::Kind::request;
       out.index = index_of(data_->request, name);
       if (out.index < 0) {
-        fail(ErrorCode::unknown_name, place_at(input.offset), fmt::format("the request has no field `{}`", name), did_you_mean(nearest_of(data_->request, name)));
+        fail(ErrorCode::unknown_name, place_at(input.offset), fmt::format("the request has no field `{}`", name), did_you_mean(name, data_->request));
         refused = true;
       } else if (data_->request[static_cast<std::size_t>(out.index)].any_key) {
         fail(ErrorCode::bad_expression, place_at(input.offset), fmt::format("request field `{}` has no declared type", name), "declare it under `request`");
@@ -92,7 +92,7 @@ std::optional<Type> Loader::bind_feature(const Node& node, Feature& feature) {
       if (out.index < 0) {
         const bool of_request = index_of(data_->request, input.name) >= 0;
         fail(ErrorCode::unknown_name, place_at(input.offset), fmt::format("no feature `{}`", input.name),
-             of_request ? fmt::format("the request's field is written request.{}", input.name) : did_you_mean(nearest_of(data_->features, input.name)));
+             of_request ? fmt::format("the request's field is written request.{}", input.name) : did_you_mean(input.name, data_->features));
         refused = true;
       } else if (data_->features[static_cast<std::size_t>(out.index)].type == Type::category) {
         fail(ErrorCode::bad_expression, place_at(input.offset), fmt::format("`{}` is a category", input.name), "read the text it comes from: request.field");

@@ -39,7 +39,7 @@ void Loader::feature(const Node& key, const Node& node) {
   const auto from = text(node, "from");
   const bool aggregates = node.find("aggregate") != nullptr, expression = node.find("expr") != nullptr;
   if (expression + aggregates + (from && from->starts_with("request.")) != 1) {
-    fail(ErrorCode::conflicting_keys, key.place, fmt::format("{} needs exactly one of `aggregate` (with `from`), `from: request.field` and `expr`", what));
+    fail(ErrorCode::conflicting_keys, key.place, fmt::format("{} needs exactly one of `aggregate` (with `from`), `from: request.field` and `expr`", what), "what a feature comes from is one thing");
     return;
   }
   std::optional<Type> natural;
@@ -47,19 +47,20 @@ void Loader::feature(const Node& key, const Node& node) {
   else if (expression) natural = parse_expression(node, out);
   else natural = from_request(node, out, *from);
   if (!aggregates) {
+    if (expression && from) fail(ErrorCode::conflicting_keys, place(node, "from"), "`from` belongs to aggregates", "leave it out: an `expr` names what it reads");
     for (const std::string_view only : {"by", "where", "window", "offset", "bounds", "last", "lifetime", "include_request", "nulls", "ddof", "min_rows"})
-      if (node.find(only)) fail(ErrorCode::conflicting_keys, place(node, only), fmt::format("`{}` belongs to aggregates", only));
+      if (node.find(only)) fail(ErrorCode::conflicting_keys, place(node, only), fmt::format("`{}` belongs to aggregates", only), "leave it out, or give `aggregate`");
   }
   vocabulary(node, out);
   pending_.push_back({&node, natural});
   data_->checks.push_back(checks(node));
   if (const Node* range = node.find("range")) {
     if (range->kind != Node::Kind::sequence || range->items.size() != 2) {
-      fail(ErrorCode::wrong_type, range->place, "`range` is [low, high]");
+      fail(ErrorCode::wrong_type, range->place, "`range` is [low, high]", example("range"));
     } else {
       out.range_low = range->items[0].kind == Node::Kind::null ? std::nullopt : number(range->items[0], "range");
       out.range_high = range->items[1].kind == Node::Kind::null ? std::nullopt : number(range->items[1], "range");
-      if (out.range_low && out.range_high && *out.range_low > *out.range_high) fail(ErrorCode::bad_value, range->place, "`range` is [low, high], and low is above high");
+      if (out.range_low && out.range_high && *out.range_low > *out.range_high) fail(ErrorCode::bad_value, range->place, "`range` is [low, high], and low is above high", example("range"));
     }
   }
   data_->features.push_back(std::move(out));
@@ -71,7 +72,7 @@ Checks Loader::checks(const Node& node) {
   if (!given || !open(*given, In::checks)) return out;
   for (const auto& [name, value] : given->members)
     if (const auto limit = number(value, name.text)) {
-      if (*limit < 0 || (name.text != "psi" && *limit > 1)) fail(ErrorCode::bad_value, value.place, fmt::format("`{}` is {}; expected 0 to 1", name.text, *limit));
+      if (*limit < 0 || (name.text != "psi" && *limit > 1)) fail(ErrorCode::bad_value, value.place, fmt::format("`{}` is {}; expected 0 to 1", name.text, *limit), example(name.text));
       out.values.emplace_back(name.text, *limit);
     }
   return out;
@@ -82,7 +83,7 @@ std::optional<Type> Loader::from_request(const Node& node, Feature& out, const s
   const std::string name = from.substr(std::string_view("request.").size());
   out.request_field = index_of(data_->request, name);
   if (out.request_field < 0) {
-    fail(ErrorCode::unknown_name, place(node, "from"), fmt::format("the request has no field `{}`", name), did_you_mean(nearest_of(data_->request, name)));
+    fail(ErrorCode::unknown_name, place(node, "from"), fmt::format("the request has no field `{}`", name), did_you_mean(name, data_->request));
     return std::nullopt;
   }
   const Field& field = data_->request[static_cast<std::size_t>(out.request_field)];
@@ -100,12 +101,12 @@ void Loader::vocabulary(const Node& node, Feature& out) {
   if (given->kind == Node::Kind::map) {
     const auto file = text(*given, "file");
     if (!file || given->members.size() != 1) {
-      fail(ErrorCode::bad_value, given->place, "`vocabulary` is a list of values, or {file: path}");
+      fail(ErrorCode::bad_value, given->place, "`vocabulary` is a list of values, or {file: path}", example("vocabulary"));
       return;
     }
     const std::filesystem::path path(*file);
     if (path.is_absolute() || std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; })) {
-      fail(ErrorCode::bad_value, place(*given, "file"), fmt::format("vocabulary file \"{}\" lies outside the contract's folder", *file));
+      fail(ErrorCode::bad_value, place(*given, "file"), fmt::format("vocabulary file \"{}\" lies outside the contract's folder", *file), "keep it beside the contract");
       return;
     }
     std::error_code error;
@@ -125,10 +126,10 @@ void Loader::vocabulary(const Node& node, Feature& out) {
   std::set<std::string_view> seen;
   for (const std::string& value : out.vocabulary)
     if (!seen.insert(value).second) {
-      fail(ErrorCode::bad_value, given->place, fmt::format("vocabulary value \"{}\" stands twice", value));
+      fail(ErrorCode::bad_value, given->place, fmt::format("vocabulary value \"{}\" stands twice", value), "a value has one code: name it once");
       break;
     }
-  if (out.vocabulary.size() > most_vocabulary) fail(ErrorCode::bad_value, given->place, fmt::format("a vocabulary of {} values; at most {}", out.vocabulary.size(), most_vocabulary));
+  if (out.vocabulary.size() > most_vocabulary) fail(ErrorCode::bad_value, given->place, fmt::format("a vocabulary of {} values; at most {}", out.vocabulary.size(), most_vocabulary), "group the rare values before");
 }
 
 void Loader::finish_type(const Node& node, Feature& feature, std::optional<Type> natural) {
@@ -151,15 +152,15 @@ void Loader::finish_type(const Node& node, Feature& feature, std::optional<Type>
     fail(ErrorCode::missing_key, place(node, "expr"), "an `expr` that is text lacks `type`", "type: category with a `vocabulary`, or type: string");
   }
   if (feature.type == Type::category && !node.find("vocabulary")) fail(ErrorCode::missing_key, node.place, fmt::format("category `{}` lacks `vocabulary`", feature.name), "a list of values, or {file: path}");
-  if (feature.type != Type::category && node.find("vocabulary")) fail(ErrorCode::conflicting_keys, place(node, "vocabulary"), "`vocabulary` belongs to `type: category`");
+  if (feature.type != Type::category && node.find("vocabulary")) fail(ErrorCode::conflicting_keys, place(node, "vocabulary"), "`vocabulary` belongs to `type: category`", "type: category, or no vocabulary");
   if (const Node* fallback = node.find("fallback")) read_fallback(*fallback, feature);
 }
 
 void Loader::read_fallback(const Node& node, Feature& feature) {
   const auto wrong = [&](std::string_view expected) {
-    fail(ErrorCode::wrong_type, node.place, fmt::format("`fallback` is \"{}\"; feature `{}` is a {}: expected {}", node.text, feature.name, to_string(feature.type), expected));
+    fail(ErrorCode::wrong_type, node.place, fmt::format("`fallback` is \"{}\"; feature `{}` is a {}: expected {}", node.text, feature.name, to_string(feature.type), expected), "a value the feature itself could have");
   };
-  if (node.kind != Node::Kind::scalar) return wrong("one value");
+  if (!is_scalar(node, "fallback", "one value")) return;
   switch (feature.type) {
     case Type::float64:
       if (const auto value = to_number(node)) feature.fallback = Cell::of(*value);

@@ -70,9 +70,10 @@ void Loader::model() {
   if (!open(*node, In::model)) return;
   const Node& inputs = *node->find("inputs");
   for (const Node& item : inputs.kind == Node::Kind::sequence ? inputs.items : std::vector<Node>{inputs}) {
+    if (!is_scalar(item, "inputs", "names of features")) continue;
     const int f = index_of(data_->features, item.text);
-    if (f < 0) fail(ErrorCode::unknown_name, item.place, fmt::format("`inputs` names `{}`, which is no feature", item.text), did_you_mean(nearest_of(data_->features, item.text)));
-    else if (std::find(data_->inputs.begin(), data_->inputs.end(), f) != data_->inputs.end()) fail(ErrorCode::bad_value, item.place, fmt::format("input `{}` stands twice", item.text));
+    if (f < 0) fail(ErrorCode::unknown_name, item.place, fmt::format("`inputs` names `{}`, which is no feature", item.text), did_you_mean(item.text, data_->features));
+    else if (std::find(data_->inputs.begin(), data_->inputs.end(), f) != data_->inputs.end()) fail(ErrorCode::bad_value, item.place, fmt::format("input `{}` stands twice", item.text), "name it once");
     else if (data_->features[static_cast<std::size_t>(f)].type == Type::string) fail(ErrorCode::wrong_type, item.place, fmt::format("input `{}` is text", item.text), "type: category with a `vocabulary`");
     else data_->inputs.push_back(f);
   }

@@ -17,7 +17,12 @@ constexpr AggregateName aggregates[] = {
 
 std::span<const AggregateName> aggregate_names() { return aggregates; }
 
-std::string did_you_mean(std::string_view near) { return near.empty() ? "" : fmt::format("did you mean `{}`?", near); }
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> among) {
+  constexpr std::size_t most = 40;
+  if (const std::string_view near = nearest(name, among); !near.empty()) return fmt::format("did you mean `{}`?", near);
+  if (among.empty()) return "none is declared";
+  return fmt::format("one of {}{}", fmt::join(among.first(std::min(most, among.size())), ", "), among.size() > most ? ", ..." : "");
+}
 
 std::optional<Type> parse_type(std::string_view text) {
   for (const Type type : {Type::boolean, Type::int64, Type::float64, Type::decimal, Type::string, Type::category, Type::timestamp})

@@ -20,15 +20,16 @@ int index_of(const std::vector<T>& all, std::string_view name) {
   return -1;
 }
 
+/// The help of a failure about a name: the nearest one, or what there is.
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> among);
+
 template <class T>
-std::string_view nearest_of(const std::vector<T>& all, std::string_view name) {
+  requires requires(const T& one) { one.name; }
+std::string did_you_mean(std::string_view name, const std::vector<T>& all) {
   std::vector<std::string_view> names;
   for (const T& one : all) names.push_back(one.name);
-  return nearest(name, names);
+  return did_you_mean(name, std::span<const std::string_view>(names));
 }
-
-/// The help of a failure about a name; empty when none is near.
-std::string did_you_mean(std::string_view near);
 
 std::optional<Type> parse_type(std::string_view text);
 std::optional<Bounds> parse_bounds(std::string_view text);

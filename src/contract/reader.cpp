@@ -27,6 +27,7 @@ bool is_reserved(std::string_view name) {
 }
 
 void Reader::fail(ErrorCode code, Place place, std::string message, std::string help) {
+  if (help.empty() && code == ErrorCode::bad_expression) help = "e.g. amount > 100 and country in ('DE', 'FR')";
   failures_.push_back({code, name_, place.line, place.column, std::move(message), std::move(help)});
 }
 
@@ -38,7 +39,7 @@ Error Reader::failed() {
 bool Reader::open(const Node& node, In in, std::string_view what) {
   const std::string where = what.empty() ? std::string(to_string(in)) : std::string(what);
   if (node.kind != Node::Kind::map) {
-    fail(ErrorCode::wrong_type, node.place, fmt::format("{} is no map of keys", where));
+    fail(ErrorCode::wrong_type, node.place, fmt::format("{} is no map of keys", where), "key: value, one a line");
     return false;
   }
   bool ok = true;
@@ -47,11 +48,11 @@ bool Reader::open(const Node& node, In in, std::string_view what) {
     std::vector<std::string_view> names;
     for (const Key& known : keys())
       if (known.in == in) names.push_back(known.name);
-    fail(ErrorCode::unknown_key, key.place, fmt::format("{} has no key `{}`", where, key.text), did_you_mean(nearest(key.text, names)));
+    fail(ErrorCode::unknown_key, key.place, fmt::format("{} has no key `{}`", where, key.text), did_you_mean(key.text, names));
   }
   for (const Key& known : keys())
     if (known.in == in && known.required && !node.find(known.name)) {
-      fail(ErrorCode::missing_key, node.place, fmt::format("{} lacks `{}`", where, known.name));
+      fail(ErrorCode::missing_key, node.place, fmt::format("{} lacks `{}`", where, known.name), example(known.name));
       ok = false;
     }
   return ok;
@@ -59,7 +60,7 @@ bool Reader::open(const Node& node, In in, std::string_view what) {
 
 bool Reader::is_scalar(const Node& node, std::string_view key, std::string_view expected) {
   if (node.kind == Node::Kind::scalar) return true;
-  fail(ErrorCode::wrong_type, node.place, fmt::format("`{}` is {}; expected {}", key, node.kind == Node::Kind::null ? "empty" : "a collection", expected));
+  fail(ErrorCode::wrong_type, node.place, fmt::format("`{}` is {}; expected {}", key, node.kind == Node::Kind::null ? "empty" : "a collection", expected), example(key));
   return false;
 }
 
@@ -73,7 +74,7 @@ std::optional<bool> Reader::boolean(const Node& map, std::string_view key) {
   const Node* node = map.find(key);
   if (!node || !is_scalar(*node, key, "true or false")) return std::nullopt;
   if (!node->quoted && (node->text == "true" || node->text == "false")) return node->text == "true";
-  fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is \"{}\"; expected true or false", key, node->text));
+  fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is \"{}\"; expected true or false", key, node->text), "true or false, without quotes");
   return std::nullopt;
 }
 
@@ -89,7 +90,7 @@ std::optional<double> Reader::to_number(const Node& node) {
 
 std::optional<double> Reader::number(const Node& node, std::string_view key) {
   if (const auto out = to_number(node)) return out;
-  fail(ErrorCode::wrong_type, node.place, fmt::format("`{}` is \"{}\"; expected a number", key, node.text));
+  if (is_scalar(node, key, "a number")) fail(ErrorCode::wrong_type, node.place, fmt::format("`{}` is \"{}\"; expected a number", key, node.text), "a finite number, without quotes");
   return std::nullopt;
 }
 
@@ -100,11 +101,11 @@ std::optional<std::int64_t> Reader::integer(const Node& map, std::string_view ke
   const char* end = node->text.data() + node->text.size();
   const auto [at, error] = std::from_chars(node->text.data(), end, out);
   if (node->quoted || error != std::errc() || at != end) {
-    fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is \"{}\"; expected a whole number", key, node->text));
+    fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is \"{}\"; expected a whole number", key, node->text), "digits, without quotes");
     return std::nullopt;
   }
   if (out < least || out > most) {
-    fail(ErrorCode::bad_value, node->place, fmt::format("`{}` is {}; expected {} to {}", key, out, least, most));
+    fail(ErrorCode::bad_value, node->place, fmt::format("`{}` is {}; expected {} to {}", key, out, least, most), example(key));
     return std::nullopt;
   }
   return out;
@@ -132,7 +133,7 @@ Place Reader::place(const Node& map, std::string_view key) {
 }
 
 bool Reader::named(const Node& key, std::string_view what) {
-  if (!is_identifier(key.text)) fail(ErrorCode::bad_name, key.place, fmt::format("`{}` is no name of {}: letters, digits and _ only", key.text, what));
+  if (!is_identifier(key.text)) fail(ErrorCode::bad_name, key.place, fmt::format("`{}` is no name of {}: letters, digits and _ only", key.text, what), "at most 200 of them, no digit first");
   else if (is_reserved(key.text)) fail(ErrorCode::bad_name, key.place, fmt::format("`{}` is a name of featlib's own", key.text), "choose another");
   else return true;
   return false;

@@ -43,7 +43,7 @@ class Reader {
     const Node* node = parent.find(key);
     if (!node || node->kind == Node::Kind::null) return;
     if (node->kind != Node::Kind::map) {
-      fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is no map of names", key));
+      fail(ErrorCode::wrong_type, node->place, fmt::format("`{}` is no map of names", key), example(key));
       return;
     }
     for (const auto& [name, value] : node->members) visit(name, value);
