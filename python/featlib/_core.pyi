@@ -163,6 +163,8 @@ class _RowReport(TypedDict):
     accepted: int
     duplicates: int
     null_keys: int
+    moved_keys: int
+    corrections: int
     refused: dict[str, int]
     first_refused: list[_RefusedRow]
 
@@ -201,8 +203,9 @@ class FeatureTable:
     def report(self) -> dict[str, _RowReport]:
         """What became of the rows given, by source and, under "decisions", of the decisions.
 
-        `duplicates`: copies that do not count. `null_keys`: entity keys that were null. `refused`: rows by reason;
-        `first_refused` lists the first hundred. Nothing is dropped without standing here.
+        `duplicates`: copies that do not count. `corrections`: replacements and retractions. `moved_keys`: dedup keys with several
+        event_times, where one row should perhaps replace the other. `null_keys`: entity keys that were null. `refused`: rows by
+        reason; `first_refused` lists the first hundred. Nothing is dropped without standing here.
         """
     @property
     def out_of_range(self) -> dict[str, int]:
