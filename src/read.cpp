@@ -1,6 +1,7 @@
 #include <featlib/window/read.hpp>
 
 #include <featlib/core/exact.hpp>
+#include <featlib/window/moments.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -171,20 +172,15 @@ Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const Time
     case AggregateKind::std:
     case AggregateKind::var: {
       const bool root = a.kind == AggregateKind::std;
-      const auto finish = [&](auto& moments, auto... scale) {
-        return unless_empty([&] {
-          if (counted <= a.ddof) return Aggregated::none(Cause::null);
-          return Aggregated::of(root ? moments.deviation(a.ddof, scale...) : moments.variance(a.ddof, scale...));
-        });
-      };
-      if (a.argument_type == Type::float64) {
-        ExactMoments moments;
-        each([&](Slot v, Instant) { if (!v.is_null()) { ++counted; moments.add(v.real()); } return true; });
-        return finish(moments);
-      }
-      IntegerMoments moments;
-      each([&](Slot v, Instant) { if (!v.is_null()) { ++counted; moments.add(v.integer()); } return true; });
-      return finish(moments, a.argument_scale);
+      const bool real = a.argument_type == Type::float64;
+      PowerSums<2> moments;
+      each([&](Slot v, Instant) {
+        if (v.is_null()) return true;
+        ++counted;
+        real ? moments.add(v.real()) : moments.add(v.integer());
+        return true;
+      });
+      return unless_empty([&] { return root ? moments.deviation(a.ddof, a.argument_scale) : moments.variance(a.ddof, a.argument_scale); });
     }
 
     case AggregateKind::min:

@@ -16,6 +16,7 @@ STAGE_OF = {
     "version": "core",
     "tzdb": "core",
     "arithmetic": "core",
+    "rounding": "core",
     "pinned": "contract",  # the expression language's arithmetic
     "settle": "events",
     "snapshot": "vector",

@@ -6,22 +6,11 @@
 
 #include <featlib/events/rows.hpp>
 #include <featlib/plan/plan.hpp>
+#include <featlib/window/aggregated.hpp>
 
 #include <span>
 
 namespace featlib {
-
-/// What an aggregate gives before the contract's fallback: the bits of an integer or a double, or the id of a text.
-struct Aggregated {
-  std::uint64_t bits = 0;
-  Cause cause = Cause::null;
-
-  static Aggregated of(std::int64_t value) { return {static_cast<std::uint64_t>(value), Cause::ok}; }
-  static Aggregated of(double value) { return {std::bit_cast<std::uint64_t>(value), Cause::ok}; }
-  static Aggregated none(Cause cause) { return {0, cause}; }
-  /// A rounded result, or an error when it left the double range.
-  static Aggregated of(std::optional<double> value) { return value ? of(*value) : none(Cause::error); }
-};
 
 /// An entity's rows of a source in the order of SEMANTICS section 2, with their times beside them for searching.
 struct TimelineView {
