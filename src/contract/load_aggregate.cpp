@@ -21,24 +21,16 @@ std::optional<Type> Loader::aggregate(const Node& node, Feature& out, const std:
   const Source& source = data_->sources[static_cast<std::size_t>(a.source)];
   const std::size_t before = failures();
   by(node, source, a, what);
-  span(node, source, a, what);
+  const auto type = call(node, source, out);
+  window(node, source, a, what);
   if (const auto rows = integer(node, "min_rows", 0, most_rows)) out.min_rows = *rows;
   a.include_request = boolean(node, "include_request").value_or(false);
-  const auto type = call(node, source, out);
   if (const auto where = text(node, "where")) {
     a.where = row_expression(*where, *node.find("where"), 0, source, out, a.where_fields);
     if (a.where && a.where->type() != Type::boolean) fail(ErrorCode::bad_expression, place(node, "where"), "`where` is no condition", "compare something: amount > 100");
   }
-  const bool ordered = a.kind == AggregateKind::first || a.kind == AggregateKind::last || a.kind == AggregateKind::lag;
-  if (const auto nulls = text(node, "nulls")) {
-    if (!ordered) fail(ErrorCode::conflicting_keys, place(node, "nulls"), "`nulls` belongs to first, last and lag", "leave it out: other aggregates skip nulls");
-    if (*nulls != "keep" && *nulls != "skip") fail(ErrorCode::bad_value, place(node, "nulls"), fmt::format("`nulls` is \"{}\"; expected keep or skip", *nulls), example("nulls"));
-    a.keep_nulls = *nulls == "keep";
-  }
-  if (const auto ddof = integer(node, "ddof", 0, 1)) {
-    if (a.kind != AggregateKind::std && a.kind != AggregateKind::var) fail(ErrorCode::conflicting_keys, place(node, "ddof"), "`ddof` belongs to std and var", "leave it out");
-    a.ddof = static_cast<int>(*ddof);
-  }
+  nulls(node, a);
+  ddof(node, a);
   if (failures() == before) {
     gated(node, source, a, what);
     if (a.include_request) with_request(node, source, a, what);
@@ -70,25 +62,21 @@ Bounds Loader::bounds(const Node& map, const std::string& given) {
   return Bounds::closed_open;
 }
 
-void Loader::span(const Node& node, const Source& source, Aggregate& a, const std::string& what) {
-  a.bounds = default_bounds_;
-  if (const auto given = text(node, "bounds")) a.bounds = bounds(node, *given);
-  a.window = duration(node, "window");
-  a.offset = duration(node, "offset").value_or(0);
-  a.last = integer(node, "last", 1, most_rows);
-  a.lifetime = boolean(node, "lifetime").value_or(false);
-  if (a.window && *a.window == 0) fail(ErrorCode::bad_value, place(node, "window"), "a window of nothing", example("window"));
-  if (a.lifetime && node.find("window")) fail(ErrorCode::conflicting_keys, place(node, "lifetime"), "`window` and `lifetime` exclude each other", "lifetime means the whole retention");
-  if (!node.find("window") && !a.lifetime && !node.find("last"))
-    fail(ErrorCode::missing_key, node.place, fmt::format("{} lacks `window` (or `last`, or `lifetime: true`)", what), example("window"));
-  if (!source.retention) return;
-  const Place retention = source_places_[static_cast<std::size_t>(a.source)];
-  const Duration window = a.window.value_or(0);
-  if (window > *source.retention || a.offset > *source.retention - window)
-    fail(ErrorCode::window_exceeds_retention, place(node, a.window ? "window" : "offset"),
-         fmt::format("{} needs {}{} of `{}`, serving keeps {} (line {})", what, format_duration(window), a.offset ? fmt::format(" + {}", format_duration(a.offset)) : "", source.name,
-                     format_duration(*source.retention), retention.line),
-         "lower the window, or raise `retention` where the store really keeps it");
+void Loader::nulls(const Node& node, Aggregate& a) {
+  const auto given = text(node, "nulls");
+  if (!given) return;
+  const bool ordered = a.kind == AggregateKind::first || a.kind == AggregateKind::last || a.kind == AggregateKind::lag || a.kind == AggregateKind::last_k;
+  if (!ordered) fail(ErrorCode::conflicting_keys, place(node, "nulls"), "`nulls` belongs to first, last, lag and last_k", "leave it out: other aggregates skip nulls");
+  if (*given != "keep" && *given != "skip") fail(ErrorCode::bad_value, place(node, "nulls"), fmt::format("`nulls` is \"{}\"; expected keep or skip", *given), example("nulls"));
+  if (*given == "skip" && a.keep_nulls) fail(ErrorCode::conflicting_keys, place(node, "nulls"), "as_of keeps nulls: what a table says last is its value", "last(column) skips them");
+  a.keep_nulls = *given == "keep";
+}
+
+void Loader::ddof(const Node& node, Aggregate& a) {
+  const auto given = integer(node, "ddof", 0, 1);
+  if (!given) return;
+  if (!has_ddof(a.kind)) fail(ErrorCode::conflicting_keys, place(node, "ddof"), "`ddof` belongs to std, var, skew and kurtosis", "leave it out");
+  a.ddof = static_cast<int>(*given);
 }
 
 void Loader::gated(const Node& node, const Source& source, const Aggregate& a, const std::string& what) {
@@ -108,7 +96,9 @@ void Loader::gated(const Node& node, const Source& source, const Aggregate& a, c
 void Loader::with_request(const Node& node, const Source& source, const Aggregate& a, const std::string& what) {
   const Place at = place(node, "include_request");
   if (a.offset != 0) fail(ErrorCode::conflicting_keys, at, fmt::format("{} includes the request, but ends {} before it", what, format_duration(a.offset)), "offset: 0s");
-  if (!head_closed(a.bounds)) fail(ErrorCode::conflicting_keys, at, fmt::format("{} includes the request, but its bounds \"{}\" leave it out", what, to_string(a.bounds)), "bounds: \"(]\"");
+  if (a.bucket == Bucket::complete) fail(ErrorCode::conflicting_keys, at, fmt::format("{} includes the request, but a complete bucket ends before it", what), "bucket: current");
+  else if (!head_closed(a.bounds))
+    fail(ErrorCode::conflicting_keys, at, fmt::format("{} includes the request, but its bounds \"{}\" leave it out", what, to_string(a.bounds)), a.bucket ? "bounds: \"[]\"" : "bounds: \"(]\"");
   std::vector<int> fields = a.argument_fields;
   fields.insert(fields.end(), a.where_fields.begin(), a.where_fields.end());
   for (const int f : fields) {
@@ -122,7 +112,7 @@ void Loader::with_request(const Node& node, const Source& source, const Aggregat
 }
 
 std::optional<Expression> Loader::row_expression(const std::string& text, const Node& at, std::size_t offset, const Source& source, const Feature& feature, std::vector<int>& fields) {
-  const auto place_at = [&](int within) { return Place{at.place.line, at.place.column + static_cast<int>(offset) + within + at.quoted}; };
+  const auto place_at = [&](int position) { return within(at, offset + static_cast<std::size_t>(position)); };
   auto parsed = Expression::parse(text);
   if (!parsed.value) {
     fail(parsed.failure.code, place_at(parsed.failure.offset), parsed.failure.message, parsed.failure.help);

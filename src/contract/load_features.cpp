@@ -20,8 +20,6 @@ constexpr std::uintmax_t most_vocabulary_bytes = 64 << 20;
 void Loader::feature(const Node& key, const Node& node) {
   if (!named(key, "a feature")) return;
   const std::string what = fmt::format("feature `{}`", key.text);
-  for (const std::string_view later : {"bucket", "origin", "gap", "max_length", "max_age"})
-    if (node.find(later)) fail(ErrorCode::unsupported, place(node, later), fmt::format("`{}` is not in this version", later), "sliding, offset, row-count and lifetime windows are");
   if (!open(node, In::feature, what)) return;
   Feature out;
   out.name = key.text;
@@ -48,7 +46,7 @@ void Loader::feature(const Node& key, const Node& node) {
   else natural = from_request(node, out, *from);
   if (!aggregates) {
     if (expression && from) fail(ErrorCode::conflicting_keys, place(node, "from"), "`from` belongs to aggregates", "leave it out: an `expr` names what it reads");
-    for (const std::string_view only : {"by", "where", "window", "offset", "bounds", "last", "lifetime", "include_request", "nulls", "ddof", "min_rows"})
+    for (const std::string_view only : {"by", "where", "window", "offset", "bounds", "last", "lifetime", "bucket", "origin", "gap", "max_length", "max_age", "include_request", "nulls", "ddof", "min_rows"})
       if (node.find(only)) fail(ErrorCode::conflicting_keys, place(node, only), fmt::format("`{}` belongs to aggregates", only), "leave it out, or give `aggregate`");
   }
   vocabulary(node, out);

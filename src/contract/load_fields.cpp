@@ -47,11 +47,10 @@ Field Loader::field(const Node& key, const Node& node) {
 }
 
 std::optional<NanPolicy> Loader::nan(const Node& map) {
+  const Node* node = map.find("nan");
+  if (node && node->kind == Node::Kind::null) return NanPolicy::null;   // YAML's own null
   const auto given = text(map, "nan");
-  if (!given) {
-    const Node* node = map.find("nan");
-    return node && node->kind == Node::Kind::null ? std::optional(NanPolicy::null) : std::nullopt;
-  }
+  if (!given) return std::nullopt;
   if (*given == "reject") return NanPolicy::reject;
   if (*given == "null") return NanPolicy::null;
   fail(ErrorCode::bad_value, place(map, "nan"), fmt::format("`nan` is \"{}\"; expected reject or null", *given), "reject refuses the row, null reads it as missing");

@@ -1,16 +1,20 @@
 /// Reads the tree of a contract into its data; collects every failure it can find before it gives up.
 #pragma once
 
+#include "call.hpp"
 #include "data.hpp"
 #include "reader.hpp"
 
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 
 namespace featlib::contract {
 
 constexpr std::size_t most_inputs = 64;                 // of one expression: readers keep them on the stack
 constexpr std::int64_t most_rows = 1'000'000'000;
+constexpr std::int64_t default_half_lives = 64;         // the window of a decay: what is older weighs less than a rounding
+constexpr std::int64_t most_half_lives = 1'000;         // the exact sum of a decay keeps 2^-1000
 
 class Loader : private Reader {
  public:
@@ -48,11 +52,12 @@ class Loader : private Reader {
   void finish_type(const Node& node, Feature& feature, std::optional<Type> natural);
   void read_fallback(const Node& node, Feature& feature);
 
-  // Features of the rows of a source: their window and what they may read (load_aggregate.cpp)
+  // Features of the rows of a source: what they may read (load_aggregate.cpp)
   std::optional<Type> aggregate(const Node& node, Feature& out, const std::string& what);
   void by(const Node& node, const Source& source, Aggregate& a, const std::string& what);
   Bounds bounds(const Node& map, const std::string& given);
-  void span(const Node& node, const Source& source, Aggregate& a, const std::string& what);
+  void nulls(const Node& node, Aggregate& a);
+  void ddof(const Node& node, Aggregate& a);
   void gated(const Node& node, const Source& source, const Aggregate& a, const std::string& what);
   void with_request(const Node& node, const Source& source, const Aggregate& a, const std::string& what);
   /// Parses and types a row expression; the fields it reads.
@@ -60,8 +65,27 @@ class Loader : private Reader {
 
   // `mean(amount)`: the aggregate, its argument and its type (load_call.cpp)
   std::optional<Type> call(const Node& node, const Source& source, Feature& out);
-  std::optional<Type> without_column(const Node& at, std::string_view argument, Aggregate& a);
   std::optional<Type> typed_argument(const Node& at, const Source& source, Aggregate& a, std::string_view argument);
+  bool own_arguments(const Node& at, const Source& source, const Call& call, Aggregate& a);
+  /// False, with a failure at an argument.
+  bool refuse(const Node& at, const Argument& argument, std::string_view expected, std::string help = {});
+  bool whole(const Node& at, const Argument& argument, std::int64_t least, std::int64_t most, std::int64_t& out);
+  bool unit(const Node& at, const Argument& argument, Aggregate& a);
+  bool quantile(const Node& at, const std::vector<Argument>& arguments, Aggregate& a);
+  bool half_life(const Node& at, const Argument& argument, Aggregate& a);
+  bool literal(const Node& at, const Argument& argument, Aggregate& a);
+  /// With the request's field of the same name.
+  bool compared(const Node& at, const Source& source, Aggregate& a);
+
+  // Windows: sliding, buckets, sessions, lookups (load_window.cpp)
+  void window(const Node& node, const Source& source, Aggregate& a, const std::string& what);
+  void exclude(const Node& node, std::string_view key, std::initializer_list<std::string_view> others);
+  std::optional<Duration> width(const Node& node, std::string_view key);
+  void bucket(const Node& node, Aggregate& a, const std::string& what);
+  void session(const Node& node, Aggregate& a, const std::string& what);
+  void max_age(const Node& node, Aggregate& a);
+  void default_window(const Node& node, Aggregate& a, const std::string& what);
+  void within_retention(const Node& node, const Source& source, const Aggregate& a, const std::string& what);
 
   // Features of other features (load_expressions.cpp)
   std::optional<Type> parse_expression(const Node& node, Feature& out);

@@ -5,13 +5,48 @@
 namespace featlib::contract {
 namespace {
 
+using Kind = AggregateKind;
+
 constexpr AggregateName aggregates[] = {
-    {"count", AggregateKind::count}, {"count_if", AggregateKind::count_if}, {"sum", AggregateKind::sum}, {"mean", AggregateKind::mean},
-    {"min", AggregateKind::min}, {"max", AggregateKind::max}, {"std", AggregateKind::std}, {"var", AggregateKind::var},
-    {"first", AggregateKind::first}, {"last", AggregateKind::last}, {"lag", AggregateKind::lag}, {"count_distinct", AggregateKind::count_distinct},
-    {"time_since_last", AggregateKind::time_since_last},
-    {"last_k", {}}, {"quantile", {}}, {"median", {}}, {"mode", {}}, {"top_k", {}}, {"share", {}}, {"ratio", {}}, {"time_since_first", {}}, {"mean_gap", {}},
-    {"decay_sum", {}}, {"decay_mean", {}}, {"trend", {}}, {"skew", {}}, {"kurtosis", {}}, {"entropy", {}}, {"range", {}}, {"seen_before", {}}, {"as_of", {}}};
+    {"count", Kind::count, 0, 0, "count()"},
+    {"count_if", Kind::count_if, 1, 1, "count_if(condition)"},
+    {"count_distinct", Kind::count_distinct, 1, 1, "count_distinct(column)"},
+    {"sum", Kind::sum, 1, 1, "sum(column)"},
+    {"mean", Kind::mean, 1, 1, "mean(column)"},
+    {"min", Kind::min, 1, 1, "min(column)"},
+    {"max", Kind::max, 1, 1, "max(column)"},
+    {"range", Kind::range, 1, 1, "range(column)"},
+    {"std", Kind::std, 1, 1, "std(column)"},
+    {"var", Kind::var, 1, 1, "var(column)"},
+    {"skew", Kind::skew, 1, 1, "skew(column)"},
+    {"kurtosis", Kind::kurtosis, 1, 1, "kurtosis(column)"},
+    {"quantile", Kind::quantile, 2, 3, "quantile(column, p) or quantile(column, p, interpolation)"},
+    {"median", Kind::quantile, 1, 1, "median(column)"},
+    {"first", Kind::first, 1, 1, "first(column)"},
+    {"last", Kind::last, 1, 1, "last(column)"},
+    {"as_of", Kind::last, 1, 1, "as_of(column)"},
+    {"lag", Kind::lag, 2, 2, "lag(column, k)"},
+    {"last_k", Kind::last_k, 2, 2, "last_k(column, k)"},
+    {"mode", Kind::mode, 1, 1, "mode(column)"},
+    {"top_k", Kind::top_k, 2, 2, "top_k(column, k)"},
+    {"share", Kind::share, 1, 2, "share(column) of the request's value, or share(column, value)"},
+    {"seen_before", Kind::seen_before, 1, 1, "seen_before(column)"},
+    {"entropy", Kind::entropy, 1, 1, "entropy(column)"},
+    {"time_since_last", Kind::time_since_last, 1, 1, "time_since_last(unit)"},
+    {"time_since_first", Kind::time_since_first, 1, 1, "time_since_first(unit)"},
+    {"mean_gap", Kind::mean_gap, 1, 1, "mean_gap(unit)"},
+    {"decay_sum", Kind::decay_sum, 2, 2, "decay_sum(column, half-life)"},
+    {"decay_mean", Kind::decay_mean, 2, 2, "decay_mean(column, half-life)"},
+    {"trend", Kind::trend, 1, 2, "trend(column) a day, or trend(column, unit)"}};
+
+constexpr UnitName units[] = {{"us", "us", 1}, {"ms", "ms", millisecond}, {"seconds", "s", second}, {"minutes", "m", minute}, {"hours", "h", hour}, {"days", "d", day}};
+
+template <class Enum, std::size_t n>
+std::optional<Enum> one_of(std::string_view text, const Enum (&all)[n]) {
+  for (const Enum value : all)
+    if (to_string(value) == text) return value;
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -24,16 +59,22 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
   return fmt::format("one of {}{}", fmt::join(among.first(std::min(most, among.size())), ", "), among.size() > most ? ", ..." : "");
 }
 
+bool has_ddof(Kind kind) { return kind == Kind::std || kind == Kind::var || kind == Kind::skew || kind == Kind::kurtosis; }
+
+std::span<const UnitName> unit_names() { return units; }
+
 std::optional<Type> parse_type(std::string_view text) {
-  for (const Type type : {Type::boolean, Type::int64, Type::float64, Type::decimal, Type::string, Type::category, Type::timestamp})
-    if (to_string(type) == text) return type;
-  return std::nullopt;
+  return one_of(text, {Type::boolean, Type::int64, Type::float64, Type::decimal, Type::string, Type::category, Type::timestamp});
 }
 
 std::optional<Bounds> parse_bounds(std::string_view text) {
-  for (const Bounds bounds : {Bounds::closed_open, Bounds::open_closed, Bounds::closed_closed, Bounds::open_open})
-    if (to_string(bounds) == text) return bounds;
-  return std::nullopt;
+  return one_of(text, {Bounds::closed_open, Bounds::open_closed, Bounds::closed_closed, Bounds::open_open});
+}
+
+std::optional<Bucket> parse_bucket(std::string_view text) { return one_of(text, {Bucket::current, Bucket::complete}); }
+
+std::optional<Interpolation> parse_interpolation(std::string_view text) {
+  return one_of(text, {Interpolation::linear, Interpolation::lower, Interpolation::higher, Interpolation::nearest, Interpolation::midpoint});
 }
 
 std::string_view trimmed(std::string_view text) {

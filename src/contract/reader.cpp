@@ -114,8 +114,10 @@ std::optional<std::int64_t> Reader::integer(const Node& map, std::string_view ke
 std::optional<Duration> Reader::duration(const Node& map, std::string_view key) {
   const Node* node = map.find(key);
   if (!node || !is_scalar(*node, key, "a duration")) return std::nullopt;
-  if (const auto out = parse_duration(node->text)) return out;
-  fail(ErrorCode::bad_duration, node->place, fmt::format("`{}` is \"{}\"; expected a number with us, ms, s, m, h or d", key, node->text), "e.g. 7d");
+  const auto out = parse_duration(node->text);
+  if (out && *out <= most_duration) return out;
+  if (out) fail(ErrorCode::bad_value, node->place, fmt::format("`{}` is {}; expected at most {}", key, node->text, format_duration(most_duration)), example(key));
+  else fail(ErrorCode::bad_duration, node->place, fmt::format("`{}` is \"{}\"; expected a number with us, ms, s, m, h or d", key, node->text), "e.g. 7d");
   return std::nullopt;
 }
 
@@ -131,6 +133,8 @@ Place Reader::place(const Node& map, std::string_view key) {
   const Node* node = map.find(key);
   return node ? node->place : map.place;
 }
+
+Place Reader::within(const Node& scalar, std::size_t offset) { return {scalar.place.line, scalar.place.column + static_cast<int>(offset) + scalar.quoted}; }
 
 bool Reader::named(const Node& key, std::string_view what) {
   if (!is_identifier(key.text)) fail(ErrorCode::bad_name, key.place, fmt::format("`{}` is no name of {}: letters, digits and _ only", key.text, what), "at most 200 of them, no digit first");

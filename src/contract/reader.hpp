@@ -20,6 +20,9 @@ namespace featlib::contract {
 using yaml::Node;
 using yaml::Place;
 
+/// What a duration may be: sums of a few stay far inside 64 bits.
+constexpr Duration most_duration = 30'000'000 * day;
+
 /// Names of featlib's own: no entity, source, column or feature may take them.
 bool is_reserved(std::string_view name);
 
@@ -59,6 +62,8 @@ class Reader {
   std::vector<std::string> texts(const Node& node, std::string_view key);
   /// A key's own place, for rules about what stands there.
   static Place place(const Node& map, std::string_view key);
+  /// A position in the text of a scalar.
+  static Place within(const Node& scalar, std::size_t offset);
   bool named(const Node& key, std::string_view what);
   std::string zone(const Node& map, std::string_view key, const std::string& otherwise);
 

@@ -1,9 +1,11 @@
 #include "resolved.hpp"
 
+#include "call.hpp"
+#include "names.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 namespace featlib::contract {
@@ -177,27 +179,22 @@ class Writer {
     const Source& s = data_.sources[static_cast<std::size_t>(a.source)];
     put(out, In::feature, "from", s.name);
     put(out, In::feature, "by", data_.entities[static_cast<std::size_t>(s.entities[static_cast<std::size_t>(a.source_entity)].entity)].name);
-    put(out, In::feature, "aggregate", call_text(a));
+    put(out, In::feature, "aggregate", to_text(a));
     if (a.where) put(out, In::feature, "where", a.where->canonical());
-    if (a.window) put(out, In::feature, "window", duration(*a.window));
+    if (a.gap) put(out, In::feature, "gap", duration(*a.gap));
+    if (a.window) put(out, In::feature, a.gap ? "max_length" : "window", duration(*a.window));
+    if (a.bucket) {
+      put(out, In::feature, "bucket", std::string(to_string(*a.bucket)));
+      put(out, In::feature, "origin", most_ ? Json(a.origin) : Json(format_instant(a.origin)));
+    }
     put(out, In::feature, "offset", duration(a.offset));
     put(out, In::feature, "bounds", std::string(to_string(a.bounds)));
     if (a.last) put(out, In::feature, "last", *a.last);
     if (a.lifetime) put(out, In::feature, "lifetime", true);
     if (a.include_request) put(out, In::feature, "include_request", true);
     if (a.keep_nulls) put(out, In::feature, "nulls", "keep");
-    if (a.kind == AggregateKind::std || a.kind == AggregateKind::var) put(out, In::feature, "ddof", a.ddof);
+    if (has_ddof(a.kind)) put(out, In::feature, "ddof", a.ddof);
     put(out, In::feature, "min_rows", f.min_rows);
-  }
-
-  static std::string call_text(const Aggregate& a) {
-    if (a.kind == AggregateKind::count) return "count()";
-    if (a.kind == AggregateKind::time_since_last) {
-      const std::map<Duration, std::string_view> units{{1, "us"}, {millisecond, "ms"}, {second, "seconds"}, {minute, "minutes"}, {hour, "hours"}, {day, "days"}};
-      return fmt::format("time_since_last({})", units.at(a.time_unit));
-    }
-    if (a.kind == AggregateKind::lag) return fmt::format("lag({}, {})", a.argument->canonical(), a.k);
-    return fmt::format("{}({})", to_string(a.kind), a.argument->canonical());
   }
 
   const Contract::Data& data_;
