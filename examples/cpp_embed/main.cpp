@@ -84,8 +84,10 @@ features:
   observe("2026-03-05T07:45:00Z", 3030);
 
   const std::vector<Cell> request{Cell::of(std::string_view("c1"))};
-  const ServedFeatures served = scorer.features(request, parse_instant("2026-03-05T12:00:00Z", nullptr, false));
-  std::printf("mean_amount_7d %.17g\npayments_24h %lld\n", served.values[0].real(), static_cast<long long>(served.values[1].integer()));
+  const Instant noon = *parse_instant("2026-03-05T12:00:00Z", nullptr, false);
+  const ServedFeatures served = scorer.features(request, noon);
+  std::printf("mean_amount_7d %.17g\n", served.values[0].real());
+  std::printf("payments_24h %lld\n", static_cast<long long>(served.values[1].integer()));
   return 0;
 }
 
