@@ -228,9 +228,9 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
     if (event.is_null() && !(retracts && (by_clock || !known.is_null()))) refuse(Refusal::null_clock, source.event_time_field);
     if (by_clock && available.is_null() && !(retracts && !known.is_null())) refuse(Refusal::null_clock, source.available_time_field);
     if (refusals.why[i] == Refusal::none) {
-      rows.known_at[i] = !known.is_null() ? known.integer() : by_clock ? available.integer() : event.integer() + source.delay;
-      rows.event_time[i] = retracts ? never : event.integer();
-      const bool expired = source.retention && rows.event_time[i] < rows.known_at[i] - *source.retention;
+      rows.known_at.set(row, !known.is_null() ? known.integer() : by_clock ? available.integer() : event.integer() + source.delay);
+      rows.event_time.set(row, retracts ? never : event.integer());
+      const bool expired = source.retention && rows.event_time[row] < rows.known_at[row] - *source.retention;
       // An expired replacement is seen by nobody, yet hides what it replaces.
       if (expired && correction == Correction::none) refuse(Refusal::expired, source.event_time_field);
     }
@@ -248,8 +248,8 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
       const int field = rows.gated_fields()[g];
       if (rows.fields[static_cast<std::size_t>(field)][row].is_null()) continue;
       const Slot told = told_stamp[g] ? (*told_stamp[g])[row] : Slot{};
-      rows.stamps[g][i] = told.is_null() ? rows.gate_stamp(row, field, rows.known_at[i]) : told.integer();
-      if (rows.stamps[g][i] == never) rows.fields[static_cast<std::size_t>(field)].set(row, {});   // a cell that is never known is none
+      rows.stamps[g].set(row, told.is_null() ? rows.gate_stamp(row, field, rows.known_at[row]) : told.integer());
+      if (rows.stamps[g][row] == never) rows.fields[static_cast<std::size_t>(field)].set(row, {});   // a cell that is never known is none
     }
     for (std::size_t e = 0; e < source.entities.size(); ++e) {
       key.clear();
@@ -259,16 +259,16 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
         whole = whole && !slot.is_null();
         key.push_back(slot.bits);
       }
-      if (whole) rows.entity[e][i] = entities[static_cast<std::size_t>(source.entities[e].entity)].acquire(key);
+      if (whole) rows.entity[e].set(row, entities[static_cast<std::size_t>(source.entities[e].entity)].acquire(key));
       else ++batch.report.null_keys;
     }
     kept.push_back(row);
   }
-  keep(rows.event_time, kept);
-  keep(rows.known_at, kept);
+  keep(rows.event_time.dense(), kept);
+  keep(rows.known_at.dense(), kept);
   for (SlotColumn& column : rows.fields) { keep(column.bits, kept); keep(column.held, kept); }
-  for (auto& column : rows.stamps) keep(column, kept);
-  for (auto& column : rows.entity) keep(column, kept);
+  for (auto& column : rows.stamps) keep(column.dense(), kept);
+  for (auto& column : rows.entity) keep(column.dense(), kept);
   keep(rows.correction, kept);
   keep(rows.version, kept);
   keep(rows.hidden_at, kept);

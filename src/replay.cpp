@@ -154,7 +154,7 @@ class PrefixSums {
     const SlotColumn& column = rows_.fields[static_cast<std::size_t>(a_.argument_fields[0])];
     __builtin_prefetch(&column.bits[row]);
     if (!column.whole) __builtin_prefetch(&column.held[row]);
-    if (const int gate = rows_.gate_of(a_.argument_fields[0]); gate >= 0) __builtin_prefetch(&rows_.stamps[static_cast<std::size_t>(gate)][row]);
+    if (const int gate = rows_.gate_of(a_.argument_fields[0]); gate >= 0) __builtin_prefetch(&rows_.stamps[static_cast<std::size_t>(gate)].dense()[row]);
   }
 
   /// Whether every cell before a position is known at as_of.
@@ -391,8 +391,8 @@ class TimelineWorker {
   /// Rows and decisions of one entity are scattered over their tables: memory answers in time only when asked early.
   static constexpr std::size_t ahead = 16;
   void fetch_row(Row row) const {
-    __builtin_prefetch(&rows_.event_time[row]);
-    if (!known_at_once_) __builtin_prefetch(&rows_.known_at[row]);
+    __builtin_prefetch(&rows_.event_time.dense()[row]);
+    if (!known_at_once_) __builtin_prefetch(&rows_.known_at.dense()[row]);
     for (const PrefixSums& sums : sums_) sums.prefetch(row);
   }
   void fetch_decision(Row decision) const {
@@ -522,7 +522,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
     const Instant complete_from = std::max(batch.complete_from, given == options.complete_from.end() ? always : given->second);
     const std::size_t entities = input.entities[static_cast<std::size_t>(step.entity)].size();
     const auto& asked_entities = input.requests.entity[static_cast<std::size_t>(step.entity)];
-    const Groups rows = group(batch.rows.entity[static_cast<std::size_t>(step.source_entity)], entities, &counts[static_cast<std::size_t>(step.source)]);
+    const Groups rows = group(batch.rows.entity[static_cast<std::size_t>(step.source_entity)].dense(), entities, &counts[static_cast<std::size_t>(step.source)]);
     Groups decisions_of = group(asked_entities, entities, nullptr);
 
     // Pieces of about equal numbers of decisions; one more for those whose entity has no rows.
@@ -532,7 +532,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
       if (e == entities || decisions_of.start[e] - decisions_of.start[cut.back()] >= piece) cut.push_back(e);
     StepValues values(input.requests.size(), step.windows.size());
     std::vector<TimelineWorker> workers;
-    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], batch.rows.known_at == batch.rows.event_time, complete_from, builder, values);
+    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], batch.rows.known_at.dense() == batch.rows.event_time.dense(), complete_from, builder, values);
     in_parallel(threads, cut.size() - 1, [&](int thread, std::size_t p) {
       for (std::size_t e = cut[p]; e < cut[p + 1]; ++e) {
         const std::span<Row> decisions_here(decisions_of.items.data() + decisions_of.start[e], decisions_of.start[e + 1] - decisions_of.start[e]);

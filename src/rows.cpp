@@ -64,7 +64,7 @@ double decimal_value(std::int64_t value, int scale) noexcept {
   return *round_quotient(value, static_cast<std::uint64_t>(unit), 0);
 }
 
-Rows::Rows(const Contract& contract, int source, TextPool& pool)
+Rows::Rows(const Contract& contract, int source, TextPool& pool, Keeping keeping)
     : source_(&contract.sources()[static_cast<std::size_t>(source)]), pool_(&pool) {
   const auto& specs = source_->fields;
   fields.resize(specs.size());
@@ -88,6 +88,14 @@ Rows::Rows(const Contract& contract, int source, TextPool& pool)
   for (const auto& [name, e] : entities) content_.insert(content_.end(), e->key_fields.begin(), e->key_fields.end());
   for (const auto& [name, e] : entities)
     if (e->sequence_field >= 0) content_.push_back(e->sequence_field);
+
+  if (keeping == Keeping::arrays) return;
+  event_time.keep_packed();
+  known_at.keep_packed();
+  for (SlotColumn& column : fields) column.keep_packed();
+  fields[static_cast<std::size_t>(source_->event_time_field)].keep_packed(event_time.packed());   // one column, two names
+  for (auto& column : stamps) column.keep_packed();
+  for (auto& column : entity) column.keep_packed();
 }
 
 void Rows::resize(std::size_t rows) {
@@ -155,7 +163,7 @@ std::strong_ordering Rows::compare_versions(Row a, Row b) const {
 std::strong_ordering Rows::compare_gated(Row a, Row b) const {
   for (std::size_t g = 0; g < gated_.size(); ++g) {
     const auto f = static_cast<std::size_t>(gated_[g]);
-    if (fields[f].held[a] != fields[f].held[b]) return fields[f].held[a] <=> fields[f].held[b];
+    if (fields[f][a].held != fields[f][b].held) return fields[f][a].held <=> fields[f][b].held;
     if (const auto order = stamps[g][a] <=> stamps[g][b]; order != 0) return order;
     if (const auto order = compare_slots(fields[f][a], fields[f][b], source_->fields[f].type); order != 0) return order;
   }
@@ -168,12 +176,17 @@ bool Rows::counts_before(Row a, Row b) const {
 }
 
 bool Rows::cell_precedes(int field, Row a, Row b) const {
+  return cell_precedes(field, fields[static_cast<std::size_t>(field)][a], stamps[static_cast<std::size_t>(gate_of(field))][a], b);
+}
+
+bool Rows::cell_precedes(int field, Slot value, Instant stamp, Row b) const {
   const auto f = static_cast<std::size_t>(field);
-  if (fields[f][a].is_null()) return false;
-  if (fields[f][b].is_null()) return true;
-  const auto& stamp = stamps[static_cast<std::size_t>(gate_of(field))];
-  if (stamp[a] != stamp[b]) return stamp[a] < stamp[b];
-  return compare_slots(fields[f][a], fields[f][b], source_->fields[f].type) < 0;
+  const Slot other = fields[f][b];
+  if (value.is_null()) return false;
+  if (other.is_null()) return true;
+  const Instant known = stamps[static_cast<std::size_t>(gate_of(field))][b];
+  if (stamp != known) return stamp < known;
+  return compare_slots(value, other, source_->fields[f].type) < 0;
 }
 
 Cell Rows::to_cell(Slot slot, const Field& field) const noexcept {

@@ -42,12 +42,12 @@ std::vector<bool> settle_copies(Rows& rows, RowReport& report) {
     auto row = static_cast<Row>(i);
     const Slot key = keys[row];
     if (key.is_null() || rows.correction_of(row) != Correction::none) continue;
-    const auto [time, fresh_key] = times.try_emplace({key.bits, key.held, 0}, Times{rows.event_time[i], false});
-    if (!fresh_key && time->second.first != rows.event_time[i] && !time->second.several) {
+    const auto [time, fresh_key] = times.try_emplace({key.bits, key.held, 0}, Times{rows.event_time[row], false});
+    if (!fresh_key && time->second.first != rows.event_time[row] && !time->second.several) {
       time->second.several = true;
       ++report.moved_keys;
     }
-    const auto [place, fresh] = first.try_emplace({key.bits, key.held, rows.event_time[i]}, row);
+    const auto [place, fresh] = first.try_emplace({key.bits, key.held, rows.event_time[row]}, row);
     if (fresh) continue;
     ++report.duplicates;
     Row counted = place->second;
@@ -59,7 +59,7 @@ std::vector<bool> settle_copies(Rows& rows, RowReport& report) {
       SlotColumn& cells = rows.fields[static_cast<std::size_t>(rows.gated_fields()[g])];
       if (rows.cell_precedes(rows.gated_fields()[g], row, counted)) {
         cells.set(counted, cells[row]);
-        rows.stamps[g][counted] = rows.stamps[g][row];
+        rows.stamps[g].set(counted, rows.stamps[g][row]);
       }
     }
   }

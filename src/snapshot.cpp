@@ -156,12 +156,12 @@ bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
   for (std::size_t i = 0; in.ok && i < n; ++i) {
     const auto row = static_cast<Row>(rows.size());
     rows.resize(rows.size() + 1);
-    rows.event_time[row] = in.i64();
-    rows.known_at[row] = in.i64();
+    rows.event_time.set(row, in.i64());
+    rows.known_at.set(row, in.i64());
     for (std::size_t f = 0; f < rows.fields.size(); ++f) rows.fields[f].set(row, in.slot(rows.source().fields[f]));
-    for (auto& column : rows.stamps) column[row] = in.i64();
+    for (auto& column : rows.stamps) column.set(row, in.i64());
     for (std::size_t e = 0; e < rows.entity.size(); ++e) {
-      rows.entity[e][row] = static_cast<EntityId>(in.u64());
+      rows.entity[e].set(row, static_cast<EntityId>(in.u64()));
       const auto entity = static_cast<std::size_t>(rows.source().entities[e].entity);
       if (rows.entity[e][row] != no_entity && rows.entity[e][row] >= entities_[entity].size()) in.ok = false;
     }
@@ -208,7 +208,7 @@ bool State::read_from(SnapshotReader& in) {
       c.refused[why] = in.i64();
     }
     if (!read_rows(in, state, state.rows)) return false;
-    Rows none(contract, static_cast<int>(&state - sources_.data()), pool_);
+    Rows none(contract, static_cast<int>(&state - sources_.data()), pool_, Rows::Keeping::packed);
     if (!read_rows(in, state, state.archive ? *state.archive : none)) return false;
     if (none.size() > 0) return false;
     for (std::size_t n = in.count(state.rows.fields.size() + 16); in.ok && n > 0; --n) {
@@ -333,7 +333,7 @@ void State::export_history(int source_index, ArrowArrayStream* out) const {
   auto columns = std::make_shared<std::vector<Column>>();
   for (std::size_t f = 0; f < source.fields.size(); ++f) {
     const Field& field = source.fields[f];
-    const bool text_key = field.any_key && std::any_of(which.begin(), which.end(), [&](const auto& w) { return w.first->fields[f].held[w.second] == Held::text; });
+    const bool text_key = field.any_key && std::any_of(which.begin(), which.end(), [&](const auto& w) { return w.first->fields[f][w.second].held == Held::text; });
     Column column{field.name, format_of(field, text_key), {}, {0}, {}, {}, {}, 0};
     for (const auto& [rows, row] : which) {
       const Slot slot = rows->fields[f][row];

@@ -21,11 +21,11 @@ State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
-    SourceState state(Rows(contract, static_cast<int>(s), pool_));
+    SourceState state(Rows(contract, static_cast<int>(s), pool_, Rows::Keeping::packed));
     state.timelines.resize(contract.sources()[s].entities.size());
     const auto given = options_.complete_from.find(contract.sources()[s].name);
     if (given != options_.complete_from.end()) state.complete_from = given->second;
-    if (options_.keep_history) state.archive = std::make_unique<Rows>(contract, static_cast<int>(s), pool_);
+    if (options_.keep_history) state.archive = std::make_unique<Rows>(contract, static_cast<int>(s), pool_, Rows::Keeping::packed);
     sources_.push_back(std::move(state));
   }
   answered_.resize(contract.entities().size());
@@ -82,7 +82,7 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
   if (event_time < cutoff(source)) return refuse(Refusal::expired);
 
   const Row row = take_row(state);
-  rows.event_time[row] = event_time;
+  rows.event_time.set(row, event_time);
   for (std::size_t f = 0; f < slots.size(); ++f) rows.fields[f].set(row, slots[f]);
   std::vector<std::uint64_t> key;
   for (std::size_t e = 0; e < source.entities.size(); ++e) {
@@ -93,14 +93,15 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
       key.push_back(slots[static_cast<std::size_t>(f)].bits);
     }
     const auto entity = static_cast<std::size_t>(source.entities[e].entity);
-    rows.entity[e][row] = whole ? entities_[entity].find(key) : no_entity;
+    EntityId id = whole ? entities_[entity].find(key) : no_entity;
     if (!whole) ++state.counters.null_keys;
-    else if (rows.entity[e][row] == no_entity) {
-      rows.entity[e][row] = entities_[entity].acquire(key);
+    else if (id == no_entity) {
+      id = entities_[entity].acquire(key);
       entity_keys_[entity].insert(entity_keys_[entity].end(), key.begin(), key.end());
       for (const int f : source.entities[e].key_fields)     // a key outlives its rows
         if (is_text(source.fields[static_cast<std::size_t>(f)])) pool_.retain(slots[static_cast<std::size_t>(f)].text());
     }
+    rows.entity[e].set(row, id);
   }
 
   const Slot dedup = rows.dedup_key(row);
@@ -119,7 +120,7 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
     known = *saw + 1;
     ++state.counters.observed_late;
   }
-  rows.known_at[row] = known;
+  rows.known_at.set(row, known);
   if (source.retention && event_time < minus(known, *source.retention)) {
     if (keyed && keyed->rows.empty() && keyed->labels.empty()) state.keyed.erase({dedup.bits, static_cast<int>(dedup.held)});
     drop_row(state, row);
@@ -130,7 +131,7 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
     const int field = rows.gated_fields()[g];
     const bool told = g < stamps.size() && stamps[g];
     const bool held = !rows.fields[static_cast<std::size_t>(field)][row].is_null();
-    rows.stamps[g][row] = !held ? never : std::max(known, told ? *stamps[g] : rows.gate_stamp(row, field, known));
+    rows.stamps[g].set(row, !held ? never : std::max(known, told ? *stamps[g] : rows.gate_stamp(row, field, known)));
     if (held && rows.stamps[g][row] == never) {   // a cell that is never known is none
       SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
       if (holds_text(source.fields[static_cast<std::size_t>(field)], column[row])) pool_.release(column[row].text());
@@ -155,23 +156,19 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
     // One row stays. It keeps its number, so that nothing else has to learn of the change.
     if (rows.counts_before(row, counted)) {
       remove(state, counted);
-      std::swap(rows.known_at[row], rows.known_at[counted]);
+      rows.known_at.exchange(row, counted);
       for (std::size_t f = 0; f < source.fields.size(); ++f) {
         if (rows.gate_of(static_cast<int>(f)) >= 0) continue;
-        const Slot other = rows.fields[f][row];
-        rows.fields[f].set(row, rows.fields[f][counted]);
-        rows.fields[f].set(counted, other);
+        rows.fields[f].exchange(row, counted);
       }
-      for (auto& column : rows.entity) std::swap(column[row], column[counted]);
+      for (auto& column : rows.entity) column.exchange(row, counted);
       insert(state, counted);
     }
     for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
       const auto field = static_cast<std::size_t>(rows.gated_fields()[g]);
       if (!rows.cell_precedes(static_cast<int>(field), row, counted)) continue;
-      const Slot other = rows.fields[field][counted];
-      rows.fields[field].set(counted, rows.fields[field][row]);
-      rows.fields[field].set(row, other);
-      std::swap(rows.stamps[g][row], rows.stamps[g][counted]);
+      rows.fields[field].exchange(row, counted);
+      rows.stamps[g].exchange(row, counted);
     }
     drop_row(state, row);
   }
@@ -236,23 +233,15 @@ void State::attach(SourceState& state, int source_index, const Label& label, Row
 }
 
 void State::offer_cell(SourceState& state, int gate, Row row, Slot value, Instant stamp) {
-  // The offered value stands in a row of its own for a moment: one comparison decides for copies and labels alike.
   Rows& rows = state.rows;
   const int field = rows.gated_fields()[static_cast<std::size_t>(gate)];
-  const Field& spec = rows.source().fields[static_cast<std::size_t>(field)];
-  const Row offered = take_row(state);
+  if (!rows.cell_precedes(field, value, stamp, row)) return;
   SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
-  auto& stamps = rows.stamps[static_cast<std::size_t>(gate)];
+  const Field& spec = rows.source().fields[static_cast<std::size_t>(field)];
   if (holds_text(spec, value)) pool_.retain(value.text());
-  column.set(offered, value);
-  stamps[offered] = stamp;
-  if (rows.cell_precedes(field, offered, row)) {
-    const Slot other = column[row];
-    column.set(row, column[offered]);
-    column.set(offered, other);
-    std::swap(stamps[row], stamps[offered]);
-  }
-  drop_row(state, offered);
+  if (const Slot was = column[row]; holds_text(spec, was)) pool_.release(was.text());
+  column.set(row, value);
+  rows.stamps[static_cast<std::size_t>(gate)].set(row, stamp);
 }
 
 // Stamps -----------------------------------------------------------------------------------------------------------
@@ -456,10 +445,7 @@ void State::drop_row(SourceState& state, Row row) {
   for (std::size_t f = 0; f < rows.fields.size(); ++f) {
     const Slot slot = rows.fields[f][row];
     if (holds_text(rows.source().fields[f], slot)) pool_.release(slot.text());
-    rows.fields[f].set(row, {});
   }
-  for (auto& column : rows.stamps) column[row] = never;
-  for (auto& column : rows.entity) column[row] = no_entity;
   state.free.push_back(row);
   --state.live;
 }
@@ -472,11 +458,11 @@ void State::release_texts(const SourceState& state, std::span<const Slot> slots)
 void State::copy_row(const Rows& from, Row row, Rows& to) const {
   const auto at = static_cast<Row>(to.size());
   to.resize(to.size() + 1);
-  to.event_time[at] = from.event_time[row];
-  to.known_at[at] = from.known_at[row];
+  to.event_time.set(at, from.event_time[row]);
+  to.known_at.set(at, from.known_at[row]);
   for (std::size_t f = 0; f < from.fields.size(); ++f) to.fields[f].set(at, from.fields[f][row]);
-  for (std::size_t g = 0; g < from.stamps.size(); ++g) to.stamps[g][at] = from.stamps[g][row];
-  for (std::size_t e = 0; e < from.entity.size(); ++e) to.entity[e][at] = from.entity[e][row];
+  for (std::size_t g = 0; g < from.stamps.size(); ++g) to.stamps[g].set(at, from.stamps[g][row]);
+  for (std::size_t e = 0; e < from.entity.size(); ++e) to.entity[e].set(at, from.entity[e][row]);
 }
 
 // Leaving ----------------------------------------------------------------------------------------------------------

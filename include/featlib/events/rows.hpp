@@ -5,12 +5,11 @@
 #pragma once
 
 #include <featlib/contract/contract.hpp>
+#include <featlib/events/columns.hpp>
 #include <featlib/events/text_pool.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include <algorithm>
-#include <bit>
 #include <compare>
 #include <cstdint>
 #include <span>
@@ -18,48 +17,8 @@
 
 namespace featlib {
 
-using Row = std::uint32_t;
-using EntityId = std::uint32_t;
-inline constexpr EntityId no_entity = ~EntityId{0};
-
 /// What a row is to its key: an original, or a version that corrects whatever the key held before.
 enum class Correction : std::uint8_t { none = 0, replace, retract };
-
-/// Whether a slot holds something. A key column of undeclared type says per value whether it is text.
-enum class Held : std::uint8_t { nothing = 0, value = 1, text = 2 };
-
-struct Slot {
-  std::uint64_t bits = 0;
-  Held held = Held::nothing;
-
-  bool is_null() const noexcept { return held == Held::nothing; }
-  std::int64_t integer() const noexcept { return static_cast<std::int64_t>(bits); }
-  double real() const noexcept { return std::bit_cast<double>(bits); }
-  std::uint32_t text() const noexcept { return static_cast<std::uint32_t>(bits); }
-  bool operator==(const Slot&) const = default;
-};
-
-/// A column of slots. One that holds a value in every row says so, and readers leave the second array alone: rows are
-/// read in the order of entities, where every array touched is a cache miss.
-struct SlotColumn {
-  std::vector<std::uint64_t> bits;
-  std::vector<Held> held;
-  bool whole = false;                  ///< every row holds a value
-
-  Slot operator[](Row row) const noexcept { return {bits[row], whole ? Held::value : held[row]}; }
-  void set(Row row, Slot slot) noexcept {
-    bits[row] = slot.bits;
-    held[row] = slot.held;
-    if (whole && slot.held != Held::value) whole = false;
-  }
-  void resize(std::size_t rows) {
-    whole = whole && rows <= held.size();
-    bits.resize(rows);
-    held.resize(rows);
-  }
-  /// Looks whether every row holds a value.
-  void settle() noexcept { whole = std::all_of(held.begin(), held.end(), [](Held h) { return h == Held::value; }); }
-};
 
 /// Dense ids for the keys of one entity; a key is the tuple of its columns' slots, whose types the contract fixes.
 class EntityIds {
@@ -78,7 +37,9 @@ class EntityIds {
 /// A source's rows, by column.
 class Rows {
  public:
-  Rows(const Contract& contract, int source, TextPool& pool);
+  /// Arrays for training, packed columns for rows that come and go (events/columns.hpp).
+  enum class Keeping { arrays, packed };
+  Rows(const Contract& contract, int source, TextPool& pool, Keeping keeping = Keeping::arrays);
 
   const Source& source() const noexcept { return *source_; }
   const TextPool& pool() const noexcept { return *pool_; }
@@ -86,11 +47,11 @@ class Rows {
   std::size_t size() const noexcept { return event_time.size(); }
   void resize(std::size_t rows);
 
-  std::vector<Instant> event_time;
-  std::vector<Instant> known_at;
+  RowColumn<Instant, false> event_time;
+  RowColumn<Instant, false> known_at;
   std::vector<SlotColumn> fields;                  ///< by Source::fields
-  std::vector<std::vector<Instant>> stamps;        ///< by gated field (gate_of): when the cell is known; `never` for a null cell
-  std::vector<std::vector<EntityId>> entity;       ///< by Source::entities
+  std::vector<RowColumn<Instant, true>> stamps;    ///< by gated field (gate_of): when the cell is known; `never` for a null cell
+  std::vector<RowColumn<EntityId, true>> entity;   ///< by Source::entities
 
   // Versions, all three empty while no key is corrected. A retraction is a row without entities: no timeline holds it.
   std::vector<Correction> correction;
@@ -134,6 +95,8 @@ class Rows {
   bool counts_before(Row a, Row b) const;
   /// Whether row a's cell of a gated field precedes row b's: of the values given for a cell the least (stamp, value) counts; null never does.
   bool cell_precedes(int field, Row a, Row b) const;
+  /// The same for a value offered with its stamp.
+  bool cell_precedes(int field, Slot value, Instant stamp, Row b) const;
 
   /// A slot as expressions read it: decimals in their unit.
   Cell to_cell(Slot slot, const Field& field) const noexcept;
