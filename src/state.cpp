@@ -505,7 +505,7 @@ void State::evict(int most) {
       state.waiting.pop_front();
       const auto found = state.keyed.find(key);
       auto& labels = found->second.labels;
-      const auto old = std::find_if(labels.begin(), labels.end(), [&](const Label& l) { return l.deadline == deadline; });
+      const auto old = std::find_if(labels.begin(), labels.end(), [due = deadline](const Label& l) { return l.deadline == due; });
       state.counters.unmatched += !old->matched;
       release_texts(state, old->slots);
       labels.erase(old);

@@ -116,9 +116,9 @@ void Loader::entities_of(const Node& node, Source& out) {
     out.entities.push_back(std::move(link));
   }
   if (renamed && renamed->kind == Node::Kind::map)
-    for (const auto& [name, columns] : renamed->members)
-      if (std::none_of(out.entities.begin(), out.entities.end(), [&](const SourceEntity& s) { return data_->entities[static_cast<std::size_t>(s.entity)].name == name.text; }))
-        fail(ErrorCode::unknown_name, name.place, fmt::format("`keys` names `{}`, which is no entity of this source", name.text), "name one of its `entities`");
+    for (const Node::Member& member : renamed->members)
+      if (std::none_of(out.entities.begin(), out.entities.end(), [&](const SourceEntity& s) { return data_->entities[static_cast<std::size_t>(s.entity)].name == member.key.text; }))
+        fail(ErrorCode::unknown_name, member.key.place, fmt::format("`keys` names `{}`, which is no entity of this source", member.key.text), "name one of its `entities`");
 }
 
 void Loader::sequence_of(const Node& node, Source& out) {
@@ -138,11 +138,11 @@ void Loader::sequence_of(const Node& node, Source& out) {
     for (SourceEntity& link : out.entities) use(link, *given);
     return;
   }
-  for (const auto& [name, column] : given->members) {
+  for (const Node::Member& member : given->members) {
     const auto link = std::find_if(out.entities.begin(), out.entities.end(),
-                                   [&](const SourceEntity& s) { return data_->entities[static_cast<std::size_t>(s.entity)].name == name.text; });
-    if (link == out.entities.end()) fail(ErrorCode::unknown_name, name.place, fmt::format("`sequence` names `{}`, which is no entity of this source", name.text), "name one of its `entities`");
-    else use(*link, column);
+                                   [&](const SourceEntity& s) { return data_->entities[static_cast<std::size_t>(s.entity)].name == member.key.text; });
+    if (link == out.entities.end()) fail(ErrorCode::unknown_name, member.key.place, fmt::format("`sequence` names `{}`, which is no entity of this source", member.key.text), "name one of its `entities`");
+    else use(*link, member.value);
   }
 }
 

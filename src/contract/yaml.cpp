@@ -127,7 +127,7 @@ class Builder : public YAML::EventHandler {
       parent.key = std::move(node);
       parent.has_key = true;
     } else {
-      parent.node.members.emplace_back(std::move(parent.key), std::move(node));
+      parent.node.members.push_back({std::move(parent.key), std::move(node)});
       parent.has_key = false;
     }
   }
@@ -141,11 +141,11 @@ class Builder : public YAML::EventHandler {
       if (value.kind == Node::Kind::sequence) bases.insert(bases.end(), value.items.begin(), value.items.end());
       else bases.push_back(value);
     }
-    std::erase_if(map.members, [](const auto& member) { return member.first.text == "<<" && !member.first.quoted; });
+    std::erase_if(map.members, [](const auto& member) { return member.key.text == "<<" && !member.key.quoted; });
     for (const Node& base : bases) {
       if (base.kind != Node::Kind::map) throw Refused{base.place, "`<<` merges maps only", "<<: *anchor, where the anchor is a map"};
       for (const auto& member : base.members)
-        if (open.names.insert(member.first.text).second) map.members.push_back(member);
+        if (open.names.insert(member.key.text).second) map.members.push_back(member);
     }
   }
 

@@ -5,7 +5,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace featlib::yaml {
@@ -20,10 +19,15 @@ struct Node {
   std::string text;                                  ///< scalar
   bool quoted = false;                               ///< scalar in quotes: "5" is text, 5 may be a number
   std::vector<Node> items;                           ///< sequence
-  std::vector<std::pair<Node, Node>> members;        ///< map; keys are scalars, each once
+  struct Member;
+  std::vector<Member> members;                       ///< map; keys are scalars, each once
   Place place;
 
   const Node* find(std::string_view key) const;
+};
+/// Not a std::pair, which Clang 14 wants complete inside Node.
+struct Node::Member {
+  Node key, value;
 };
 
 /// Reads one document. Anchors, aliases and merge keys (`<<`) are resolved; size, depth and growth by aliases are bounded.
