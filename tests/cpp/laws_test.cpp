@@ -2,10 +2,7 @@
 //
 // FEATLIB_SEED and FEATLIB_TRIPLES choose the cases; a failure prints the seed, and FEATLIB_SEED=<seed> FEATLIB_TRIPLES=1 reruns it alone.
 
-#include <featlib/vector/reference.hpp>
-#include <featlib/vector/replay.hpp>
-
-#include "support/serving.hpp"
+#include "support/actions.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,70 +13,10 @@ using namespace featlib::testing;
 
 namespace {
 
-constexpr Duration far_grace = 400 * day;   // longer than any generated history: no decision is too old, nothing leaves
-
-/// What happens to a state, in some order.
-struct Action {
-  enum class Kind { observe, label, decide, advance } kind;
-  std::size_t source = 0;
-  std::size_t index = 0;
-  Instant instant = 0;
-};
-
-std::string spelled(const std::vector<Action>& actions) {
-  std::string out;
-  for (const Action& a : actions) {
-    switch (a.kind) {
-      case Action::Kind::observe: out += fmt::format("row {}.{}, ", a.source, a.index); break;
-      case Action::Kind::label: out += fmt::format("label {}.{}, ", a.source, a.index); break;
-      case Action::Kind::decide: out += fmt::format("decide {}, ", a.index); break;
-      case Action::Kind::advance: out += fmt::format("advance {:+}, ", a.instant - monday); break;
-    }
-  }
-  return out + "\n";
-}
-
 void require_same(const Case& c, const std::vector<Answer>& left, const std::vector<Answer>& right, const std::string& what, const std::vector<Action>& actions = {}) {
   const std::string found = difference(c.contract, left, right);
   if (found.empty()) return;
   FAIL("FEATLIB_SEED=" << c.seed << ", " << what << "\n" << found << "\n" << testing::spelled(c) << spelled(actions));
-}
-
-ReplayOptions options_of(const Case& c, int threads) {
-  ReplayOptions options;
-  options.as_of.unit = TimeUnit::microsecond;
-  options.threads = threads;
-  options.complete_from = c.complete_from;
-  return options;
-}
-
-std::map<std::string, Table> tables_of(const Case& c, std::size_t rows_per_batch = 0) {
-  std::map<std::string, Table> out;
-  for (std::size_t s = 0; s < c.rows.size(); ++s) out.emplace(c.contract.sources()[s].name, source_table(c.contract.sources()[s], c.rows[s], rows_per_batch));
-  return out;
-}
-
-std::vector<Answer> offline(const Case& c, const std::vector<Ask>& asks, const std::map<std::string, Table>& tables, int threads) {
-  return answers(replay(c.contract, decision_table(c.contract, asks), tables, options_of(c, threads)).value());
-}
-
-StateOptions serving(const Case& c, Duration grace, bool keep_history) {
-  StateOptions options;
-  options.grace = grace;
-  options.complete_from = c.complete_from;
-  options.keep_history = keep_history;
-  return options;
-}
-
-void act(Server& server, const Case& c, const Action& a, std::vector<Answer>& given) {
-  switch (a.kind) {
-    case Action::Kind::observe: server.observe(static_cast<int>(a.source), c.rows[a.source][a.index]); break;
-    case Action::Kind::label: server.label(static_cast<int>(a.source), c.labels[a.source][a.index]); break;
-    case Action::Kind::advance: server.state().advance(a.instant); break;
-    case Action::Kind::decide:
-      if (server.open(c.decisions[a.index])) given[a.index] = server.decide(c.decisions[a.index]);
-      break;
-  }
 }
 
 std::vector<Action> observe_all(const Case& c, Random& random) {
@@ -159,21 +96,6 @@ bool same(const SourceCounters& a, const SourceCounters& b) {
          a.null_keys == b.null_keys && a.evicted == b.evicted && a.refused == b.refused;
 }
 
-/// Decisions that were answered, and what was said.
-struct Answered {
-  std::vector<Ask> asks;
-  std::vector<Answer> given;
-};
-Answered answered(const Case& c, const std::vector<Answer>& given) {
-  Answered out;
-  for (std::size_t d = 0; d < given.size(); ++d)
-    if (!given[d].empty() || c.contract.features().empty()) {
-      out.asks.push_back(c.decisions[d]);
-      out.given.push_back(given[d]);
-    }
-  return out;
-}
-
 template <class Law>
 void for_all(std::uint64_t n, Law&& law) {
   for (std::uint64_t seed = first_seed(), end = seed + n; seed < end; ++seed) {
@@ -188,7 +110,7 @@ void for_all(std::uint64_t n, Law&& law) {
 
 TEST_CASE("replay equals the reference, whatever the order, the batches and the threads") {
   for_all(triples(2000), [](const Case& c, Random& random) {
-    const auto expected = answers(reference(c.contract, decision_table(c.contract, c.decisions), tables_of(c), options_of(c, 1)).value());
+    const auto expected = by_definition(c, c.decisions, tables_of(c));
     require_same(c, expected, offline(c, c.decisions, tables_of(c), 1), "reference = replay");
 
     Case mixed = c;
@@ -253,10 +175,8 @@ TEST_CASE("in any arrival order what was answered equals a replay of the exporte
     for (const Action& a : actions) act(server, c, a, given);
     const Answered said = answered(c, given);
     require_same(c, said.given, offline(c, said.asks, server.exported(), 1), fmt::format("given = replay of the export, grace {}", format_duration(grace)), actions);
-    if (c.seed % 8 == 0) {   // the export is judged by the definition too
-      const auto judged = reference(c.contract, decision_table(c.contract, said.asks), server.exported(), options_of(c, 1)).value();
-      require_same(c, said.given, answers(judged), "given = reference on the export", actions);
-    }
+    if (c.seed % 8 == 0)   // the export is judged by the definition too
+      require_same(c, said.given, by_definition(c, said.asks, server.exported()), "given = reference on the export", actions);
   });
 }
 

@@ -21,7 +21,9 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace featlib::testing {
@@ -29,21 +31,32 @@ namespace featlib::testing {
 using Json = nlohmann::ordered_json;
 using Values = std::vector<Value>;
 
+/// Chance, of a seed, or of bytes that a fuzzer changes: one a draw, and when they are used up the least of everything.
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  explicit Random(std::uint64_t seed) : from_(std::mt19937_64(seed)) {}
+  explicit Random(std::span<const std::uint8_t> bytes) : from_(bytes) {}
   /// 0 .. n - 1; plain modulo, so that every standard library draws the same.
-  int below(int n) { return static_cast<int>(engine_() % static_cast<std::uint64_t>(n)); }
-  bool percent(int p) { return below(100) < p; }
+  int below(int n) { return static_cast<int>(draw() % static_cast<std::uint64_t>(n)); }
+  bool percent(int p) { return std::holds_alternative<std::mt19937_64>(from_) ? below(100) < p : draw() * 100 >= 256 * static_cast<std::uint64_t>(100 - p); }
   template <class T>
   const T& pick(const std::vector<T>& from) { return from[static_cast<std::size_t>(below(static_cast<int>(from.size())))]; }
   template <class T>
   void shuffle(std::vector<T>& values) {
-    for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[engine_() % i]);
+    for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[draw() % i]);
   }
 
  private:
-  std::mt19937_64 engine_;
+  std::uint64_t draw() {
+    if (auto* engine = std::get_if<std::mt19937_64>(&from_)) return (*engine)();
+    auto& bytes = std::get<std::span<const std::uint8_t>>(from_);
+    if (bytes.empty()) return 0;
+    const std::uint8_t first = bytes.front();
+    bytes = bytes.subspan(1);
+    return first;
+  }
+
+  std::variant<std::mt19937_64, std::span<const std::uint8_t>> from_;
 };
 
 /// A decision: its instant (null and impossible ones are met in tables) and the request's fields.
@@ -69,7 +82,8 @@ namespace detail {
 
 class ContractMaker {
  public:
-  explicit ContractMaker(Random& random) : random_(random) {}
+  /// With `least` to `most` features that aggregate.
+  explicit ContractMaker(Random& random, int least = 5, int most = 8) : random_(random), least_(least), most_(most) {}
 
   Json make() {
     windows_ = two_of({"10us", "1h", "1d", "3d"});
@@ -90,7 +104,7 @@ class ContractMaker {
     request["word"] = {{"type", "string"}};
     const bool request_of = random_.percent(65);
     Json features = Json::object();
-    for (int i = 0, n = 5 + random_.below(4); i < n; ++i) features["a" + std::to_string(i)] = aggregate();
+    for (int i = 0, n = least_ + random_.below(most_ - least_ + 1); i < n; ++i) features["a" + std::to_string(i)] = aggregate();
     features["word"] = {{"from", "request.word"}, {"type", "category"}, {"vocabulary", {"a", "b"}}};
     features["spelled"] = {{"from", "request.word"}};
     for (const auto& [name, column] : request.items())
@@ -262,6 +276,7 @@ class ContractMaker {
   }
 
   Random& random_;
+  int least_, most_;
   Json entities_ = Json::object(), sources_ = Json::object();
   std::vector<std::string> windows_, offsets_, numbers_;
   std::string label_delay_;
@@ -358,23 +373,26 @@ class ValueMaker {
     return out;
   }
 
+  /// A row that may be one of `before` again with a few other values: a copy, or one that nearly ties.
+  Values next_row(const Contract& contract, const Source& source, const std::vector<Values>& before) {
+    Values fresh = row(contract, source);
+    if (!before.empty() && random_.percent(35)) {
+      Values again = random_.pick(before);
+      for (int i = 0, k = 1 + random_.below(3); i < k; ++i) {
+        const auto f = static_cast<std::size_t>(random_.below(static_cast<int>(fresh.size())));
+        if (static_cast<int>(f) == source.dedup_field || (static_cast<int>(f) == source.event_time_field && random_.percent(80))) continue;
+        again[f] = fresh[f];
+      }
+      fresh = again;
+    }
+    if (random_.percent(3)) fresh[static_cast<std::size_t>(source.event_time_field)] = random_.percent(50) ? null_value : Value(std::int64_t{5});
+    return fresh;
+  }
+
   std::vector<Values> rows(const Contract& contract, const Source& source) {
     std::vector<Values> out;
     const int n = random_.percent(5) ? 0 : 1 + random_.below(24);
-    while (static_cast<int>(out.size()) < n) {
-      Values fresh = row(contract, source);
-      if (!out.empty() && random_.percent(35)) {   // a row again with a few other values: a copy, or one that nearly ties
-        Values again = random_.pick(out);
-        for (int i = 0, k = 1 + random_.below(3); i < k; ++i) {
-          const auto f = static_cast<std::size_t>(random_.below(static_cast<int>(fresh.size())));
-          if (static_cast<int>(f) == source.dedup_field || (static_cast<int>(f) == source.event_time_field && random_.percent(80))) continue;
-          again[f] = fresh[f];
-        }
-        fresh = again;
-      }
-      if (random_.percent(3)) fresh[static_cast<std::size_t>(source.event_time_field)] = random_.percent(50) ? null_value : Value(std::int64_t{5});
-      out.push_back(std::move(fresh));
-    }
+    while (static_cast<int>(out.size()) < n) out.push_back(next_row(contract, source, out));
     return out;
   }
 
