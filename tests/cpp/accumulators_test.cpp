@@ -1,5 +1,7 @@
 // Accumulators: the exact result rounded once, and the laws that let a state add, remove and merge.
 
+#include <featlib/contract/expression.hpp>
+#include <featlib/window/decay.hpp>
 #include <featlib/window/moments.hpp>
 #include <featlib/window/sums.hpp>
 
@@ -166,6 +168,43 @@ struct Trends {
   }
 };
 
+/// 2^exponent.
+Rational power_of_two(std::int64_t exponent) {
+  return exponent >= 0 ? Rational(Integer(1) << static_cast<unsigned>(exponent)) : Rational(1) / Rational(Integer(1) << static_cast<unsigned>(-exponent));
+}
+
+constexpr std::int64_t floor_of(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0); }
+
+/// m(r) 2^(q - Q), or m(R) for t = as_of.
+Rational weight(Instant at, Duration half_life, Instant as_of) {
+  const std::int64_t q = floor_of(at, half_life);
+  return exactly(pinned::exp2(at - q * half_life, half_life)) * power_of_two(q - floor_of(as_of, half_life));
+}
+
+constexpr Instant asked_at = 1'600'003'000'000'001;
+
+/// Rows within some 2,000 half-lives: all that rational arithmetic can bear.
+template <bool real, Duration half_life>
+struct Decays {
+  static constexpr int scale = real ? 0 : 2;
+  DecaySums sums{half_life};
+  static Instant near(const Item& i) { return asked_at - (i.at % 1000 + 1000) * half_life / 7 - i.at % 3; }
+  void add(const Item& i) { real ? sums.add(near(i), i.real) : sums.add(near(i), i.whole); }
+  void remove(const Item& i) { real ? sums.remove(near(i), i.real) : sums.remove(near(i), i.whole); }
+  void merge(const Decays& other) { sums.merge(other.sums); }
+  std::vector<Aggregated> values() const { return {sums.sum(asked_at, scale), sums.mean(scale)}; }
+  static std::vector<Aggregated> definition(const Items& items) {
+    if (items.empty()) return {undefined, undefined};
+    Rational sum = 0, weights = 0;
+    for (const Item& i : items) {
+      const Rational w = weight(near(i), half_life, asked_at);
+      sum += (real ? exactly(i.real) : Rational(i.whole) / 100) * w;
+      weights += w;
+    }
+    return {expected(rounded(sum / weight(asked_at, half_life, asked_at))), expected(rounded(sum / weights))};
+  }
+};
+
 template <class Accumulator>
 Accumulator of(const Items& items) {
   Accumulator out;
@@ -173,9 +212,13 @@ Accumulator of(const Items& items) {
   return out;
 }
 
+using SlowDecay = Decays<true, 12 * hour>;
+using FastDecay = Decays<true, 1>;
+using MoneyDecay = Decays<false, 3 * minute>;
+
 }  // namespace
 
-TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>, Trends<true>, Trends<false>) {
+TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>, Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 60; ++i) {
     const Items items = draw_items(random);
@@ -191,7 +234,7 @@ TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", Rea
 }
 
 TEMPLATE_TEST_CASE("laws: empty is the identity, merging is concatenation, removing undoes adding", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>,
-                   Trends<true>, Trends<false>) {
+                   Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 100; ++i) {
     const Items a = draw_items(random), b = draw_items(random), c = draw_items(random);
@@ -257,4 +300,46 @@ TEST_CASE("known moments: pandas 2.2 on 1, 2, 3, 4, 10") {
   CHECK(sums.variance(1) == Aggregated::of(12.5));
   CHECK(std::bit_cast<double>(sums.skewness(1).bits) == Approx(1.6970562748477143).epsilon(1e-15));
   CHECK(std::bit_cast<double>(sums.kurtosis(1).bits) == Approx(3.152).epsilon(1e-15));
+}
+
+TEST_CASE("a sparse sum holds values any distance apart, and rounds by all of them") {
+  const auto sum = [](std::initializer_list<std::pair<std::int64_t, std::int64_t>> terms) {
+    SparseSum out;
+    for (const auto& [count, exponent] : terms) out.add(count, exponent);
+    return out;
+  };
+  const SparseSum one = sum({{1, 0}});
+  constexpr std::int64_t far = std::int64_t{1} << 60;
+  constexpr std::int64_t tie = (std::int64_t{1} << 54) + 2;   // halfway between two doubles, the even one below
+  CHECK(*SparseSum::ratio(sum({{tie, 0}}), one) == 0x1p54);
+  CHECK(*SparseSum::ratio(sum({{tie, 0}, {1, -far}}), one) == 0x1p54 + 4);
+  CHECK(*SparseSum::ratio(sum({{tie, 0}, {-1, -far}}), one) == 0x1p54);
+  CHECK(*SparseSum::ratio(sum({{tie + 4, 0}, {-1, -far}}), one) == 0x1p54 + 4);
+  CHECK(*SparseSum::ratio(sum({{-tie, 0}, {-1, -far}}), one) == -0x1p54 - 4);
+  CHECK(*SparseSum::ratio(sum({{tie, 0}}), sum({{1, 0}, {1, -far}})) == 0x1p54);
+  CHECK(*SparseSum::ratio(sum({{tie, 0}}), sum({{1, 0}, {-1, -far}})) == 0x1p54 + 4);
+  CHECK(*SparseSum::ratio(sum({{1, far}, {3, 0}, {-1, far}}), one) == 3.0);          // what was far away has cancelled
+  CHECK(*SparseSum::ratio(sum({{7, -far}}), sum({{2, -far}})) == 3.5);
+  CHECK_FALSE(SparseSum::ratio(sum({{1, far}}), one));
+  CHECK(bits(*SparseSum::ratio(sum({{-1, -far}}), one)) == 0);
+  CHECK(*SparseSum::ratio(sum({{1, -1075}}), one) == 0.0);                           // half of the least: even is zero
+  CHECK(*SparseSum::ratio(sum({{1, -1075}, {1, -far}}), one) == least);
+  CHECK_FALSE(SparseSum::ratio(sum({{(std::int64_t{1} << 54) - 1, 970}}), one));     // a tie above the largest
+  CHECK(*SparseSum::ratio(sum({{(std::int64_t{1} << 54) - 1, 970}, {-1, -far}}), one) == largest);
+  CHECK(sum({{1, 70}, {-1, 70}}) == SparseSum{});
+  CHECK(sum({{1, 64}, {-1, 0}}) == sum({{std::numeric_limits<std::int64_t>::max(), 1}, {1, 0}}));   // one form for one sum
+}
+
+TEST_CASE("a decayed sum keeps what is a million half-lives old, and halves in one") {
+  DecaySums sums(second);
+  sums.add(Instant{0}, 8.0);
+  CHECK(sums.sum(0) == Aggregated::of(8.0));
+  CHECK(sums.sum(3 * second) == Aggregated::of(1.0));
+  CHECK(sums.sum(-second) == Aggregated::of(16.0));
+  sums.add(1'000'000 * second, std::int64_t{3});
+  CHECK(sums.sum(1'000'000 * second) == Aggregated::of(3.0));
+  CHECK(sums.mean() == Aggregated::of(3.0));
+  sums.remove(1'000'000 * second, std::int64_t{3});
+  CHECK(sums.sum(second) == Aggregated::of(4.0));
+  CHECK(sums.mean() == Aggregated::of(8.0));
 }

@@ -1,5 +1,6 @@
 #include <featlib/contract/expression.hpp>
 
+#include <boost/multiprecision/cpp_int.hpp>
 #include <catch2/catch.hpp>
 
 #include <cmath>
@@ -447,6 +448,30 @@ TEST_CASE("the quick step never disagrees with the reference", "[pinned]") {
     const double exponent = (unit() - 0.5) * 1400.0 / std::log(positive);
     REQUIRE(same(pinned::pow(positive, exponent), pinned::reference::pow(positive, exponent)));
   }
+}
+
+TEST_CASE("2^(n / d) is the nearest double: proved in integers for small d, held to the reference for all", "[pinned]") {
+  using boost::multiprecision::cpp_int;
+  // The double is c 2^-53 with c even, and its neighbours' halfway points are c - 1 and c + 1: (c - 1)^d < 2^(n + 53 d) < (c + 1)^d.
+  for (unsigned d = 1; d <= 60; ++d)
+    for (unsigned n = 0; n < d; ++n) {
+      CAPTURE(n, d);
+      const auto c = static_cast<std::int64_t>(std::ldexp(pinned::exp2(n, d), 53));
+      const cpp_int exact = cpp_int(1) << (n + 53 * d);
+      REQUIRE(pow(cpp_int(c - 1), d) < exact);
+      REQUIRE(pow(cpp_int(c + 1), d) > exact);
+    }
+  std::mt19937_64 random(32);
+  for (int i = 0; i < 1500; ++i) {
+    const auto d = static_cast<std::int64_t>((random() >> 1 >> (random() % 62)) | 1);
+    const auto n = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(d));
+    CAPTURE(n, d);
+    REQUIRE(pinned::exp2(n, d) == pinned::reference::exp2(n, d));
+  }
+  for (const std::int64_t d : {largest, std::int64_t{1} << 62})
+    for (const std::int64_t n : {std::int64_t{0}, std::int64_t{1}, d / 2, d - 1}) CHECK(pinned::exp2(n, d) == pinned::reference::exp2(n, d));
+  CHECK(pinned::exp2(0, 7) == 1.0);
+  CHECK(pinned::exp2(1, largest) == 1.0);
 }
 
 TEST_CASE("exact results are exact", "[pinned]") {

@@ -34,6 +34,7 @@
 #include <featlib/core/time.hpp>
 #include <featlib/core/value.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -115,6 +116,8 @@ double pow(double x, double y);
 double sin(double x);
 double cos(double x);
 double asin(double x);
+/// 2^(numerator / denominator), 0 <= numerator < denominator: the quotient is no double and is never rounded to one.
+double exp2(std::int64_t numerator, std::int64_t denominator);
 
 /// The slow, obvious forms, in integer arithmetic only. The functions above must equal them bit for bit.
 namespace reference {
@@ -125,6 +128,7 @@ double pow(double x, double y);
 double sin(double x);
 double cos(double x);
 double asin(double x);
+double exp2(std::int64_t numerator, std::int64_t denominator);
 }  // namespace reference
 }  // namespace pinned
 
