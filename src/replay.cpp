@@ -98,7 +98,7 @@ class PrefixSums {
 
   static bool serves(const Aggregate& a) {
     const bool kind = a.kind == AggregateKind::count || a.kind == AggregateKind::sum || a.kind == AggregateKind::mean;
-    return kind && !a.where && !a.last && (a.argument_is_column || !a.argument);
+    return kind && !a.where && !a.last && !a.gap && (a.argument_is_column || !a.argument);
   }
   bool same_as(const Aggregate& other) const {
     return other.argument_is_column == a_.argument_is_column && (!a_.argument_is_column || other.argument_fields[0] == a_.argument_fields[0]);
@@ -239,13 +239,12 @@ class Cursors {
   void reset() { at_ = {}; }
 
   Positions advance(const TimelineStep& timeline, const TimelineView& view, const Asked& asked) {
-    const Instant tail = tail_of(span_, view.rows->source(), asked.as_of);
-    const bool open_tail = span_.tail && !span_.tail_closed;
+    const Interval interval = interval_of(span_, view.rows->source(), asked.as_of);
     const auto& times = view.times;
-    while (at_.first < times.size() && (open_tail ? times[at_.first] <= tail : times[at_.first] < tail)) ++at_.first;
-    const Instant head = minus(asked.as_of, span_.head);
-    const bool own_instant = timeline.is_request_source && span_.head_closed && span_.head == 0;
-    const bool closed = span_.head_closed && !own_instant;
+    while (at_.first < times.size() && (interval.tail_closed ? times[at_.first] < interval.tail : times[at_.first] <= interval.tail)) ++at_.first;
+    const Instant head = interval.head;
+    const bool own_instant = timeline.is_request_source && interval.head_closed && head == asked.as_of;
+    const bool closed = interval.head_closed && !own_instant;
     while (at_.last < times.size() && (closed ? times[at_.last] <= head : times[at_.last] < head)) ++at_.last;
     Positions out{at_.first, std::max(at_.first, at_.last)};
     // At the request's own instant only rows of a lesser sequence are before it.
@@ -287,8 +286,8 @@ class StepValues {
 class TimelineWorker {
  public:
   TimelineWorker(const ReplayInput& input, const TimelineStep& step, const KeyIndex& keys, bool known_at_once, Instant complete_from, const VectorBuilder& builder,
-                 StepValues& out)
-      : known_at_once_(known_at_once), input_(input), step_(step), keys_(keys), complete_from_(complete_from), builder_(builder), out_(out),
+                 MadeTexts& made, StepValues& out)
+      : known_at_once_(known_at_once), input_(input), step_(step), keys_(keys), complete_from_(complete_from), builder_(builder), made_(made), out_(out),
         rows_(input.sources[static_cast<std::size_t>(step.source)].rows), request_(input.requests.fields.size()) {
     for (const WindowStep& window : step.windows) {
       Reader reader{&window, 0, -1};
@@ -351,6 +350,7 @@ class TimelineWorker {
     Asked asked;
     asked.complete_from = complete_from_;
     asked.request = request_;
+    asked.made = &made_;
     for (std::size_t i = 0; i < decisions.size(); ++i) {
       if (i + ahead < decisions_ahead) fetch_decision(decisions.data()[i + ahead]);
       const Row decision = decisions[i];
@@ -411,6 +411,7 @@ class TimelineWorker {
   const KeyIndex& keys_;
   Instant complete_from_;
   const VectorBuilder& builder_;
+  MadeTexts& made_;
   StepValues& out_;
   const Rows& rows_;
   int key_field_ = -1;                 ///< the request's dedup key, -1 where no row of it can be met
@@ -531,8 +532,9 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
     for (std::size_t e = 1; e <= entities; ++e)
       if (e == entities || decisions_of.start[e] - decisions_of.start[cut.back()] >= piece) cut.push_back(e);
     StepValues values(input.requests.size(), step.windows.size());
+    MadeTexts made;
     std::vector<TimelineWorker> workers;
-    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], batch.rows.known_at.dense() == batch.rows.event_time.dense(), complete_from, builder, values);
+    for (int w = 0; w < threads; ++w) workers.emplace_back(input, step, keys[static_cast<std::size_t>(step.source)], batch.rows.known_at.dense() == batch.rows.event_time.dense(), complete_from, builder, made, values);
     in_parallel(threads, cut.size() - 1, [&](int thread, std::size_t p) {
       for (std::size_t e = cut[p]; e < cut[p + 1]; ++e) {
         const std::span<Row> decisions_here(decisions_of.items.data() + decisions_of.start[e], decisions_of.start[e + 1] - decisions_of.start[e]);
@@ -550,6 +552,11 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
       } else {
         for (std::size_t w = 0; w < step.windows.size(); ++w) values.set(d, w, builder.finish(step.windows[w].feature, Aggregated::none(Cause::null)));
       }
+    }
+    for (std::size_t w = 0; w < step.windows.size(); ++w) {
+      if (!makes_text(step.windows[w].aggregate->kind)) continue;
+      for (std::size_t d = 0; d < input.requests.size(); ++d)
+        if (const FeatureValue value = values.get(d, w); value.status == status_of(Cause::ok)) values.set(d, w, {input.pool->acquire(made[value.bits]), value.status});
     }
     over_rows(threads, input.requests.size(), [&](int, std::size_t from, std::size_t to) {
       for (std::size_t w = 0; w < step.windows.size(); ++w) {

@@ -28,6 +28,11 @@ std::uint32_t TextPool::acquire(std::string_view text) {
   return id;
 }
 
+std::optional<std::uint32_t> TextPool::find(std::string_view text) const {
+  const auto found = ids_.find(text);
+  return found == ids_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void TextPool::release(std::uint32_t id) {
   if (--counts_[id] > 0) return;
   ids_.erase(std::string_view(texts_[id]));

@@ -332,6 +332,8 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
   Asked asked;
   asked.as_of = as_of;
   asked.request = request;
+  MadeTexts made;
+  asked.made = &made;
   for (const TimelineStep& step : plan_->timelines()) {
     SourceState& state = sources_[static_cast<std::size_t>(step.source)];
     const EntityId id = entity_of(static_cast<std::size_t>(step.entity), request);
@@ -349,7 +351,14 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
     asked.complete_from = state.complete_from;
     asked.key = step.is_request_source && plan_->request_key() >= 0 ? request[static_cast<std::size_t>(plan_->request_key())] : Slot{};
     asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
-    for (const WindowStep& window : step.windows) out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, read(step, window, view, asked));
+    for (const WindowStep& window : step.windows) {
+      Aggregated value = read(step, window, view, asked);
+      if (makes_text(window.aggregate->kind) && value.cause == Cause::ok) {
+        made_texts_.push_back(pool_.acquire(made[value.bits]));
+        value.bits = made_texts_.back();
+      }
+      out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, value);
+    }
   }
   for (const int f : plan_->derived()) {
     const FeatureValue value = out[static_cast<std::size_t>(f)] = builder_.derive(f, request, as_of, out);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ class TextPool {
  public:
   /// The id of a text, with one more reference to it.
   std::uint32_t acquire(std::string_view text);
+  /// The id of a text that is held; nothing otherwise.
+  std::optional<std::uint32_t> find(std::string_view text) const;
   void retain(std::uint32_t id) noexcept { ++counts_[id]; }
   void release(std::uint32_t id);
 

@@ -8,9 +8,31 @@
 #include <featlib/plan/plan.hpp>
 #include <featlib/window/aggregated.hpp>
 
+#include <mutex>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace featlib {
+
+/// Whether an aggregate makes a text of its own: its value is a place among the decision's MadeTexts until the caller interns it.
+constexpr bool makes_text(AggregateKind kind) { return kind == AggregateKind::last_k || kind == AggregateKind::top_k; }
+
+/// Texts that aggregates make. They may come from many threads; they are read when all are made.
+class MadeTexts {
+ public:
+  std::uint64_t add(std::string text) {
+    const std::lock_guard lock(mutex_);
+    texts_.push_back(std::move(text));
+    return texts_.size() - 1;
+  }
+  std::string_view operator[](std::uint64_t place) const noexcept { return texts_[place]; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> texts_;
+};
 
 /// An entity's rows of a source in the order of SEMANTICS section 2, with their times beside them for searching.
 struct TimelineView {
@@ -26,6 +48,7 @@ struct Asked {
   Slot key;                            ///< the request's dedup key; null hides nothing
   Slot sequence;                       ///< the request's sequence on this entity
   std::span<const Slot> request;       ///< by Contract::request()
+  MadeTexts* made = nullptr;           ///< takes the results of aggregates for which makes_text()
 };
 
 /// Positions [first, last) in a timeline.
@@ -33,8 +56,16 @@ struct Positions {
   std::size_t first = 0, last = 0;
 };
 
-/// The instant of a span's tail: rows before it are outside. `always` when there is none (retention: forever).
-Instant tail_of(const Span& span, const Source& source, Instant as_of) noexcept;
+/// A window of one decision as instants: event times between them are inside.
+struct Interval {
+  Instant tail, head;
+  bool tail_closed, head_closed;
+};
+
+/// Where a span lies for an as_of. Without a tail of its own it begins where the retention does, or at `always`.
+/// Sliding: [as_of - tail, as_of - head). Bucket: from the bucket's beginning to the head, or the bucket before that.
+/// Session: from max_length before the head; the run inside it is found among the visible rows, by fold().
+Interval interval_of(const Span& span, const Source& source, Instant as_of) noexcept;
 
 /// Where a span lies in a timeline, the request's own instant and the sequence rule taken into account; known_at is not.
 Positions locate(const TimelineStep& timeline, const Span& span, const TimelineView& view, const Asked& asked) noexcept;

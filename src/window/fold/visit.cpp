@@ -1,0 +1,83 @@
+#include "window/fold/visit.hpp"
+
+#include "window/json_text.hpp"
+
+namespace featlib::window {
+namespace {
+
+constexpr std::size_t most_inputs = 64;
+
+bool is_text(Type type) { return type == Type::string || type == Type::category; }
+
+}  // namespace
+
+Evaluated evaluate(const Window& w, const Expression& expression, const std::vector<int>& fields, Row row) noexcept {
+  Cell cells[most_inputs];
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    cells[i] = w.rows().to_cell(w.rows().cell(row, fields[i], w.asked.as_of), w.rows().source().fields[static_cast<std::size_t>(fields[i])]);
+  return expression.evaluate({cells, fields.size()});
+}
+
+Evaluated evaluate_on_request(const Window& w, const Expression& expression, const std::vector<int>& fields, const std::vector<int>& request) noexcept {
+  Cell cells[most_inputs];
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    cells[i] = w.rows().to_cell(w.asked.request[static_cast<std::size_t>(request[i])], w.rows().source().fields[static_cast<std::size_t>(fields[i])]);
+  return expression.evaluate({cells, fields.size()});
+}
+
+Slot to_slot(const Evaluated& e) noexcept {
+  switch (e.value.kind) {
+    case Cell::Kind::integer: return {static_cast<std::uint64_t>(e.value.integer), Held::value};
+    case Cell::Kind::real: return {std::bit_cast<std::uint64_t>(e.value.real), Held::value};
+    default: return {};
+  }
+}
+
+Positions session(const Window& w) noexcept {
+  Positions run{w.positions.last, w.positions.last};
+  Instant stop = minus(w.asked.as_of, w.step.span.head);
+  for (std::size_t i = w.positions.last; i-- > w.positions.first;) {
+    if (!seen(w, i)) continue;
+    if (stop - w.view.times[i] > *w.step.span.gap) break;
+    stop = w.view.times[i];
+    run.first = i;
+  }
+  return run;
+}
+
+Slot argument_on_request(const Window& w) noexcept {
+  const Aggregate& a = w.aggregate();
+  if (a.argument_is_column) return w.asked.request[static_cast<std::size_t>(w.step.argument_request[0])];
+  return a.argument ? to_slot(evaluate_on_request(w, *a.argument, a.argument_fields, w.step.argument_request)) : Slot{};
+}
+
+bool request_passes(const Window& w) noexcept {
+  const Aggregate& a = w.aggregate();
+  return !a.where || truth(evaluate_on_request(w, *a.where, a.where_fields, w.step.where_request));
+}
+
+Aggregated shown(const Aggregate& a, Slot value) {
+  if (value.is_null()) return Aggregated::none(Cause::null);
+  if (a.argument_type == Type::decimal) return Aggregated::of(decimal_value(value.integer(), a.argument_scale));
+  return {value.bits, Cause::ok};
+}
+
+bool less(const Window& w, std::uint64_t x, std::uint64_t y) {
+  if (w.real()) return std::bit_cast<double>(x) < std::bit_cast<double>(y);
+  if (is_text(w.aggregate().argument_type)) return w.rows().pool().view(static_cast<std::uint32_t>(x)) < w.rows().pool().view(static_cast<std::uint32_t>(y));
+  return static_cast<std::int64_t>(x) < static_cast<std::int64_t>(y);
+}
+
+Aggregated listed(const Window& w, std::span<const Slot> values) {
+  const Aggregate& a = w.aggregate();
+  std::string out = "[";
+  for (const Slot value : values) {
+    if (out.size() > 1) out += ',';
+    if (value.is_null()) out += "null";
+    else append_json(out, a.argument_type, a.argument_scale, value.bits, is_text(a.argument_type) ? w.rows().pool().view(value.text()) : std::string_view{});
+  }
+  out += ']';
+  return {w.asked.made->add(std::move(out)), Cause::ok};
+}
+
+}  // namespace featlib::window

@@ -1,0 +1,109 @@
+// The rows of one window of one decision, newest first, as the aggregates look at them.
+#pragma once
+
+#include <featlib/window/read.hpp>
+
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace featlib::window {
+
+/// One window of one decision.
+struct Window {
+  const TimelineStep& timeline;
+  const WindowStep& step;
+  const TimelineView& view;
+  const Asked& asked;
+  Positions positions;
+
+  const Aggregate& aggregate() const noexcept { return *step.aggregate; }
+  const Rows& rows() const noexcept { return *view.rows; }
+  bool real() const noexcept { return aggregate().argument_type == Type::float64; }
+};
+
+/// What an aggregate gives, and of how many non-null values or, for those of rows, rows: what min_rows counts.
+struct Folded {
+  Aggregated value;
+  std::uint64_t counted;
+};
+
+/// Whether the row at a position counts: known, hidden by no correction, and not the request's own.
+inline bool seen(const Window& w, std::size_t position) noexcept {
+  const Row row = w.view.order[position];
+  if (!w.rows().counts_at(row, w.asked.as_of)) return false;
+  return !w.timeline.is_request_source || w.asked.key.is_null() || w.rows().dedup_key(row) != w.asked.key;
+}
+
+/// The positions of the run of a session: back from the head while no distance is longer than the gap.
+Positions session(const Window& w) noexcept;
+
+/// An expression over a row's columns as they are known at as_of, or over the request's fields of those names.
+Evaluated evaluate(const Window& w, const Expression& expression, const std::vector<int>& fields, Row row) noexcept;
+Evaluated evaluate_on_request(const Window& w, const Expression& expression, const std::vector<int>& fields, const std::vector<int>& request) noexcept;
+
+inline bool truth(const Evaluated& e) noexcept { return e.value.kind == Cell::Kind::integer && e.value.integer != 0; }
+Slot to_slot(const Evaluated& e) noexcept;
+
+/// The argument on a row, and whether `where` lets the row in.
+inline Slot argument_on(const Window& w, Row row) noexcept {
+  const Aggregate& a = w.aggregate();
+  if (a.argument_is_column) return w.rows().cell(row, a.argument_fields[0], w.asked.as_of);
+  return a.argument ? to_slot(evaluate(w, *a.argument, a.argument_fields, row)) : Slot{};
+}
+inline bool passes(const Window& w, Row row) noexcept {
+  const Aggregate& a = w.aggregate();
+  return !a.where || truth(evaluate(w, *a.where, a.where_fields, row));
+}
+
+/// The same on the request.
+Slot argument_on_request(const Window& w) noexcept;
+bool request_passes(const Window& w) noexcept;
+
+/// Calls `visit(value, event_time)` for every row that counts, newest first, until it returns false.
+template <class Visit>
+void visit_newest_first(const Window& w, Visit&& visit) {
+  const Aggregate& a = w.aggregate();
+  std::int64_t left = a.last.value_or(std::numeric_limits<std::int64_t>::max());
+  if (a.include_request && request_passes(w))
+    if (!visit(argument_on_request(w), w.asked.as_of) || --left == 0) return;
+  const Positions positions = w.step.span.gap ? session(w) : w.positions;
+  for (std::size_t i = positions.last; i-- > positions.first;) {
+    if (!seen(w, i) || !passes(w, w.view.order[i])) continue;
+    if (!visit(argument_on(w, w.view.order[i]), w.view.times[i]) || --left == 0) return;
+  }
+}
+
+/// Calls `visit(value, event_time)` for every value that is not null.
+template <class Visit>
+void visit_values(const Window& w, Visit&& visit) {
+  visit_newest_first(w, [&](Slot value, Instant at) {
+    if (!value.is_null()) visit(value, at);
+    return true;
+  });
+}
+
+/// A value of the argument's type as the feature shows it: a decimal in its unit.
+Aggregated shown(const Aggregate& a, Slot value);
+
+/// Order of two values of the argument's type.
+bool less(const Window& w, std::uint64_t x, std::uint64_t y);
+
+/// Values of the argument's type as a JSON array, kept with the texts that this decision makes.
+Aggregated listed(const Window& w, std::span<const Slot> values);
+
+// The aggregates, one idea a file.
+Folded counts(const Window& w);         // count, count_if
+Folded sums(const Window& w);           // sum, mean
+Folded moments(const Window& w);        // std, var, skew, kurtosis
+Folded trend(const Window& w);
+Folded decay(const Window& w);          // decay_sum, decay_mean
+Folded extrema(const Window& w);        // min, max, range
+Folded quantile(const Window& w);
+Folded nth(const Window& w);            // first, last, lag
+Folded last_k(const Window& w);
+Folded frequencies(const Window& w);    // count_distinct, mode, top_k, entropy
+Folded matches(const Window& w);        // share, seen_before
+Folded times(const Window& w);          // time_since_last, time_since_first, mean_gap
+
+}  // namespace featlib::window

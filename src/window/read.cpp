@@ -1,0 +1,73 @@
+#include <featlib/window/read.hpp>
+
+#include "window/fold/visit.hpp"
+
+#include <algorithm>
+
+namespace featlib {
+
+Interval interval_of(const Span& span, const Source& source, Instant as_of) noexcept {
+  const Instant head = minus(as_of, span.head);
+  if (!span.tail) return {source.retention ? minus(as_of, *source.retention) : always, head, true, span.head_closed};
+  if (!span.bucket) return {minus(as_of, *span.tail), head, span.tail_closed, span.head_closed};
+  const Duration width = *span.tail - span.head;
+  const Duration since = head - span.origin, into = since % width;
+  const Instant begin = head - (into < 0 ? into + width : into);
+  if (*span.bucket == Bucket::complete) return {begin - width, begin, true, false};
+  return {begin, head, true, span.head_closed};
+}
+
+bool sequence_before(Slot row, Slot request) noexcept {
+  if (request.is_null()) return false;
+  return row.is_null() || row.integer() < request.integer();
+}
+
+Positions locate(const TimelineStep& timeline, const Span& span, const TimelineView& view, const Asked& asked) noexcept {
+  const auto begin = view.times.begin(), end = view.times.end();
+  const Interval interval = interval_of(span, view.rows->source(), asked.as_of);
+  const auto first = interval.tail_closed ? std::lower_bound(begin, end, interval.tail) : std::upper_bound(begin, end, interval.tail);
+  auto last = interval.head_closed ? std::upper_bound(first, end, interval.head) : std::lower_bound(first, end, interval.head);
+  if (timeline.is_request_source && interval.head_closed && interval.head == asked.as_of) {
+    // At the request's own instant only rows of a lesser sequence are before it; they stand first in the order.
+    while (last != first && last[-1] == asked.as_of &&
+           !(timeline.request_sequence >= 0 &&
+             sequence_before(view.rows->sequence(view.order[static_cast<std::size_t>(last - begin) - 1], timeline.source_entity), asked.sequence)))
+      --last;
+  }
+  return {static_cast<std::size_t>(first - begin), static_cast<std::size_t>(last - begin)};
+}
+
+Aggregated unless_incomplete(const WindowStep& step, const Rows& rows, const Asked& asked, Aggregated value) noexcept {
+  if (value.cause == Cause::error || interval_of(step.span, rows.source(), asked.as_of).tail >= asked.complete_from) return value;
+  return Aggregated::none(Cause::history_incomplete);
+}
+
+Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked, Positions positions) {
+  const window::Window w{timeline, step, view, asked, positions};
+  const window::Folded folded = [&] {
+    switch (step.aggregate->kind) {
+      case AggregateKind::count: case AggregateKind::count_if: return window::counts(w);
+      case AggregateKind::sum: case AggregateKind::mean: return window::sums(w);
+      case AggregateKind::std: case AggregateKind::var: case AggregateKind::skew: case AggregateKind::kurtosis: return window::moments(w);
+      case AggregateKind::trend: return window::trend(w);
+      case AggregateKind::decay_sum: case AggregateKind::decay_mean: return window::decay(w);
+      case AggregateKind::min: case AggregateKind::max: case AggregateKind::range: return window::extrema(w);
+      case AggregateKind::quantile: return window::quantile(w);
+      case AggregateKind::first: case AggregateKind::last: case AggregateKind::lag: return window::nth(w);
+      case AggregateKind::last_k: return window::last_k(w);
+      case AggregateKind::count_distinct: case AggregateKind::mode: case AggregateKind::top_k: case AggregateKind::entropy: return window::frequencies(w);
+      case AggregateKind::share: case AggregateKind::seen_before: return window::matches(w);
+      case AggregateKind::time_since_last: case AggregateKind::time_since_first: case AggregateKind::mean_gap: return window::times(w);
+    }
+    return window::Folded{Aggregated::none(Cause::error), 0};
+  }();
+  // An error is said before too little history is (SEMANTICS section 3, Status).
+  const bool little = folded.counted < static_cast<std::uint64_t>(step.min_rows) && folded.value.cause != Cause::error;
+  return little ? Aggregated::none(Cause::insufficient_history) : folded.value;
+}
+
+Aggregated read(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked) {
+  return unless_incomplete(step, *view.rows, asked, fold(timeline, step, view, asked, locate(timeline, step.span, view, asked)));
+}
+
+}  // namespace featlib
