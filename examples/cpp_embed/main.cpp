@@ -122,7 +122,7 @@ class Replay {
   int report() {
     std::sort(times_us_.begin(), times_us_.end());
     const auto quantile = [&](double p) { return times_us_.empty() ? 0.0 : times_us_[static_cast<std::size_t>(p * static_cast<double>(times_us_.size() - 1))]; };
-    std::printf("C++: %lld decisions, %lld values compared, %lld bits differ; decide p50 %.1f us, p99 %.1f us\n", static_cast<long long>(times_us_.size()),
+    std::printf("%lld decisions, %lld values compared, %lld bits differ; decide p50 %.1f us, p99 %.1f us\n", static_cast<long long>(times_us_.size()),
                 static_cast<long long>(values_), static_cast<long long>(bits_), quantile(0.5), quantile(0.99));
     return bits_ == 0 ? 0 : 1;
   }

@@ -109,12 +109,12 @@ def test_a_cpp_example_answers_with_its_exit_code_and_last_line(tmp_path, monkey
     monkeypatch.delenv(embed.VARIABLE, raising=False)
     assert embed.run(None, tmp_path, tmp_path / "b.flb") is None
     program = tmp_path / "program"
-    program.write_text('#!/bin/sh\necho "$#"\necho "0 bits differ"\n')
+    program.write_text('#!/bin/sh\necho "$#"\necho "58264 decisions, 0 bits differ; p50 16.0 us"\n')
     program.chmod(0o755)
-    assert embed.run(str(program), tmp_path, tmp_path / "b.flb") == embed.Embedded(True, "0 bits differ")
-    program.write_text("#!/bin/sh\necho 1 bit differs\nexit 1\n")
+    assert embed.run(str(program), tmp_path, tmp_path / "b.flb") == embed.Embedded(True, "58,264 decisions, 0 bits differ; p50 16.0 us")
+    program.write_text("#!/bin/sh\necho /tmp/2024/b: 1 bit differs\nexit 1\n")
     monkeypatch.setenv(embed.VARIABLE, str(program))
-    assert embed.run(None, tmp_path, tmp_path / "b.flb") == embed.Embedded(False, "1 bit differs")
+    assert embed.run(None, tmp_path, tmp_path / "b.flb") == embed.Embedded(False, "/tmp/2024/b: 1 bit differs")
 
 
 @pytest.fixture(scope="module")

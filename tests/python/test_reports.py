@@ -95,8 +95,9 @@ def test_numbers_stand_to_the_right_and_floats_keep_every_digit():
 
 def test_plots_are_well_formed_and_say_what_they_are():
     curve = svg.lines([("a<b", [0, 1], [1, 0])], title="a curve", x_label="x", y_label="y", levels=[("level", 0.5)])
-    stacked = svg.bars(["mon", "tue"], [("one", [1, 2]), ("two", [0, 0])], title="bars", y_label="n")
-    empty = svg.bars([], [("one", [])], title="nothing", y_label="n")
+    stacked = svg.bars(["mon", "tue"], [("one", [1, 2]), ("two", [0, 0])], title="bars", x_label="day", y_label="n")
+    empty = svg.bars([], [("one", [])], title="nothing", x_label="day", y_label="n")
+    assert [">x</text>" in curve, ">y</text>" in curve, ">day</text>" in stacked, ">n</text>" in stacked] == [True] * 4
     for drawing, title in ((curve, "a curve"), (stacked, "bars"), (empty, "nothing")):
         root = ElementTree.fromstring(drawing)
         assert root.get("role") == "img"

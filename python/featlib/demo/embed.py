@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,4 +33,5 @@ def run(program: str | None, folder: Path, bundle: Path) -> Embedded | None:
     command = [program, str(bundle), str(folder / "stream.bin"), str(folder / "expected.bin")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     lines = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return Embedded(done.returncode == 0, lines[-1] if lines else f"exit code {done.returncode}")
+    line = lines[-1] if lines else f"exit code {done.returncode}"
+    return Embedded(done.returncode == 0, re.sub(r"(?<![\w./])\d{4,}(?![\w./])", lambda number: f"{int(number[0]):,}", line))

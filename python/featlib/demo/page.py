@@ -29,39 +29,40 @@ def render(result: Result) -> str:
 
 
 def _bits(count: int) -> str:
-    return f"{count:,} {'bit' if count == 1 else 'bits'}"
+    return "1 bit differs" if count == 1 else f"{count:,} bits differ"
 
 
 def _tiles(result: Result) -> str:
-    served = ("Served and replayed differ in", _bits(result.served_bits), f"{result.served:,} values and statuses", not result.served_bits)
-    logged = ("Logged decisions recomputed, difference", _bits(result.replayed_bits), f"{result.replayed:,} decisions", not result.replayed_bits)
-    margins = ("Margins and XGBoost's differ in", _bits(result.margin_bits), f"{result.margins:,} margins", not result.margin_bits)
+    served = ("Serving and training", _bits(result.served_bits), f"{result.served:,} values and statuses", not result.served_bits)
+    logged = ("Logged and recomputed", _bits(result.replayed_bits), f"{result.replayed:,} decisions", not result.replayed_bits)
+    margins = ("Margins and XGBoost's", _bits(result.margin_bits), f"{result.margins:,} margins", not result.margin_bits)
     average_precision = result.scores["Average precision"]
-    note = f"published {SCORES['Average precision']:.3f}" if result.has_published else "on simulated data"
-    return tiles([served, logged, margins, ("Average precision, test week", f"{average_precision:.3f}", note, None)])
+    note = f"the handbook has {SCORES['Average precision']:.3f}" if result.has_published else "on simulated data"
+    return tiles([served, logged, margins, ("Average precision", f"{average_precision:.3f}", note, None)])
 
 
 def _model(result: Result) -> str:
     rows = [[name, f"{value:.4f}", f"{SCORES[name]:.3f}"] for name, value in result.scores.items()]
     recall, precision = _thinned(result.curve)
     plot = svg.lines(
-        [("featlib", recall, precision)],
+        [("this run", recall, precision)],
         title="Precision against recall in the test week",
         x_label="recall",
         y_label="precision",
-        levels=[("published average precision .639", SCORES["Average precision"])],
+        levels=[(f"the handbook's average precision, {SCORES['Average precision']:.3f}", SCORES["Average precision"])],
     )
     split = (
-        f"XGBoost, 100 trees of depth 6, trained on {result.train[0]:,} transactions of 2018-07-25 to 07-31 "
-        f"({result.train[1]:,} frauds) and tested on {result.test[0]:,} of 2018-08-08 to 08-14 ({result.test[1]:,} frauds), "
+        f"XGBoost, 100 trees of depth 6, trained on {result.train[0]:,} transactions of 25 to 31 July 2018 "
+        f"({result.train[1]:,} frauds) and tested on {result.test[0]:,} of 8 to 14 August 2018 ({result.test[1]:,} frauds), "
         "without customers already known as defrauded."
     )
     caution = "" if result.has_published else "<p>These are simulated transactions: the handbook's numbers are a landmark, not a target.</p>"
     return section(
         "The model",
         f"<p>{text(split)}</p>{caution}",
-        table(["Measure", "here", "handbook"], rows),
-        figure(plot, "Every threshold of the score, and the average precision the handbook reports for XGBoost."),
+        table(["Measure", "this run", "handbook"], rows),
+        "<p>Card precision@100: of the 100 cards with the highest scores of a day, the share with a fraud; the mean of the days.</p>",
+        figure(plot, "Each point is a threshold of the score; the area under the curve is the average precision."),
     )
 
 
@@ -74,7 +75,7 @@ def _thinned(curve: tuple[np.ndarray, np.ndarray]) -> tuple[list[float], list[fl
 
 def _decisions(result: Result) -> str:
     flagged = [(name, counts) for name, counts in result.outcomes.items() if name != "approve"]
-    plot = svg.bars(result.days, flagged, title="Transactions reviewed and blocked per day", y_label="transactions")
+    plot = svg.bars(result.days, flagged, title="Transactions reviewed and blocked per day", x_label="day of the test week, UTC", y_label="transactions")
     total = {name: sum(counts) for name, counts in result.outcomes.items()}
     counts = ", ".join(f"{name} {count:,}" for name, count in total.items())
     return section("The decisions", figure(plot, f"Decisions of the test week: {counts}. Approved transactions are not drawn."))
@@ -93,7 +94,7 @@ def _features(result: Result) -> str:
     ]
     note = (
         "<p>featlib's means are the exact ones, rounded once. The handbook's were computed with running sums, whose drift "
-        "is the difference shown where a tolerance is given.</p>"
+        "is the difference shown where a tolerance is given. Differences are absolute, in the feature's own unit.</p>"
     )
     return section("The features", note, table(["Feature", "Must be", "Values", "Wrong", "Largest difference"], rows))
 

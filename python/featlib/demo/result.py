@@ -84,13 +84,12 @@ class Result:
         """The end of a run: scores beside the published ones, then what was compared."""
         scores = [[name, f"{value:.4f}", f"{SCORES[name]:.3f}"] for name, value in self.scores.items()]
         checks = [[what, other, f"{values:,}", found] for what, other, values, found in self.checks()]
-        times = [[name, f"{seconds:.2f}", note] for name, seconds, note in self.times]
         lines = [
-            align(["Test week", "here", "handbook"], scores),
+            align(["Test week", "this run", "handbook"], scores),
             "",
             align(["Compared", "with", "values", "result"], checks),
         ]
         if self.embedded:
             lines.append(f"C++ example: {self.embedded.line}")
-        lines += ["", align(["Step", "seconds", ""], times), "", self.page]
+        lines += ["", f"The page: {self.page}"]
         return "\n".join(lines) + "\n"

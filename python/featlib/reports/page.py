@@ -26,18 +26,24 @@ p { max-width: 46rem; margin: .5rem 0; }
 .tiles dd { margin: 0; font-size: 1.7rem; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .tiles dd.note { font-size: .85rem; font-weight: 400; color: var(--soft); }
 .good { color: var(--good); } .bad { color: var(--bad); }
-.wide { overflow-x: auto; }
+/* What is wider than the screen scrolls, and a shadow at the edge says so. */
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100%, linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100%,
+  linear-gradient(to right, var(--line), transparent) left / 1rem 100%, linear-gradient(to left, var(--line), transparent) right / 1rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .94rem; margin: .6rem 0; }
 th, td { text-align: left; padding: .38rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 td.number, th.number { text-align: right; }
-figure { margin: 1rem 0; overflow-x: auto; } figcaption { color: var(--soft); font-size: .9rem; }
+figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .9rem; }
 svg { display: block; width: 100%; min-width: 34rem; height: auto; color: var(--soft); font: 12px system-ui, sans-serif; }
 code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--card); padding: .1em .3em; border-radius: .25em; }
 .verdict { font-weight: 650; padding: .1rem .5rem; border: 1px solid currentColor; border-radius: 1rem; }
 .verdict.pass { color: var(--good); } .verdict.fail { color: var(--bad); } .verdict.warn, .verdict.inconclusive { color: var(--warn); }
+@media (max-width: 40rem) { body { padding: 1.5rem 1rem 3rem; } h1 { font-size: 1.5rem; } table { font-size: .85rem; }
+  th, td { padding: .35rem .4rem; } td:first-child { min-width: 8rem; } .tiles { grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); } .tiles dd { font-size: 1.25rem; } }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; border-top: 1px solid var(--line); padding-top: .8rem; }
-@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
+@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } .wide { overflow: visible; background: none; } figure, table { break-inside: avoid; } }
 """
 
 NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?(%|s|ms|us))?|", re.IGNORECASE)
@@ -55,13 +61,18 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
     def cells(tag: str, row: Sequence[str]) -> str:
         return "".join(
-            f"<{tag}{' scope=col' if tag == 'th' else ''}{' class=number' if number else ''}>{text(cell)}</{tag}>"
+            f"<{tag}{' scope=col' if tag == 'th' else ''}{' class=number' if number else ''}>{_breakable(cell)}</{tag}>"
             for cell, number in zip(row, numeric)
         )
 
     head = f"<thead><tr>{cells('th', headers)}</tr></thead>" if any(headers) else ""
     body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in texts)
     return f'<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+
+
+def _breakable(cell: str) -> str:
+    """A long name may break after an underscore, and there alone."""
+    return text(cell).replace("_", "_<wbr>")
 
 
 def tiles(items: Iterable[tuple[str, str, str, bool | None]]) -> str:
@@ -79,7 +90,7 @@ def _tone(good: bool | None) -> str:
 
 def figure(svg: str, caption: str) -> str:
     """A drawing with its caption."""
-    return f"<figure>{svg}<figcaption>{text(caption)}</figcaption></figure>"
+    return f"<figure><div class=\"wide\">{svg}</div><figcaption>{text(caption)}</figcaption></figure>"
 
 
 def section(title: str, *parts: str) -> str:

@@ -41,7 +41,7 @@ def lines(
     return _drawing(title, body)
 
 
-def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *, title: str, y_label: str) -> str:
+def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *, title: str, x_label: str, y_label: str) -> str:
     """Stacked bars: one bar a label, one colour a series."""
     top, ticks = _round_up(max((sum(values) for values in zip(*(values for _, values in series))), default=0))
     step = (WIDTH - LEFT - RIGHT) / max(len(labels), 1)
@@ -58,6 +58,7 @@ def bars(labels: Sequence[str], series: Sequence[tuple[str, Sequence[float]]], *
     for i, label in enumerate(labels):
         x = LEFT + (i + 0.5) * step
         body.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle" fill="currentColor">{text(label)}</text>')
+    body.append(_x_label(x_label))
     body += _legend([name for name, _ in series])
     return _drawing(title, body)
 
