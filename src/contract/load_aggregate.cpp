@@ -23,7 +23,7 @@ std::optional<Type> Loader::aggregate(const Node& node, Feature& out, const std:
   by(node, source, a, what);
   const auto type = call(node, source, out);
   window(node, source, a, what);
-  if (const auto rows = integer(node, "min_rows", 0, most_rows)) out.min_rows = *rows;
+  out.min_rows = integer(node, "min_rows", 0, most_rows).value_or(default_min_rows_);
   a.include_request = boolean(node, "include_request").value_or(false);
   if (const auto where = text(node, "where")) {
     a.where = row_expression(*where, *node.find("where"), 0, source, out, a.where_fields);

@@ -30,7 +30,6 @@ void Loader::feature(const Node& key, const Node& node) {
   out.reason = text(node, "reason").value_or("");
   if (const Node* tags = node.find("tags")) out.tags = texts(*tags, "tags");
   out.tz = zone(node, "tz", default_tz_.empty() ? "UTC" : default_tz_);
-  out.min_rows = default_min_rows_;
   out.model_missing = default_model_missing_;
   if (const Node* n = node.find("model_missing")) out.model_missing = number(*n, "model_missing");
 
