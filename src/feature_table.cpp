@@ -39,7 +39,7 @@ FeatureTable::FeatureTable(std::shared_ptr<const Plan> plan, std::size_t rows, s
     : plan_(std::move(plan)), pool_(std::move(pool)), rows_(rows), columns_(std::make_shared<std::vector<FeatureColumn>>(contract().features().size())) {
   for (FeatureColumn& column : *columns_) {
     column.bits.resize(rows_);
-    column.status.resize(rows_, VectorBuilder::refused().status);   // what a refused decision keeps
+    column.status.resize(rows_);
   }
 }
 

@@ -4,6 +4,7 @@
 /// model_row(): the record, drift and skew see the null.
 #pragma once
 
+#include <featlib/core/pages.hpp>
 #include <featlib/plan/plan.hpp>
 #include <featlib/window/read.hpp>
 
@@ -59,8 +60,8 @@ void model_row(const Contract& contract, std::span<const FeatureValue> features,
 
 /// A column of a feature table.
 struct FeatureColumn {
-  std::vector<std::uint64_t> bits;
-  std::vector<Status> status;
+  PagedVector<std::uint64_t> bits;
+  PagedVector<Status> status;
 
   FeatureValue operator[](std::size_t row) const noexcept { return {bits[row], status[row]}; }
   void set(std::size_t row, FeatureValue value) noexcept { bits[row] = value.bits; status[row] = value.status; }

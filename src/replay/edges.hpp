@@ -1,0 +1,48 @@
+// Where windows begin and end: positions in a timeline, found for many decisions in one pass.
+#pragma once
+
+#include <featlib/window/read.hpp>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace featlib::replaying {
+
+/// A window's bound as a distance back from as_of: rows that happened before it, or at it too (`through`), stand before the edge.
+struct Edge {
+  Duration back = 0;
+  bool through = false;
+  bool own_instant = false;            ///< the head of a closed window at as_of: of the rows at as_of itself only those of a lesser sequence
+  Duration bucket = 0;                 ///< not 0: the beginning of the bucket of this width in which that instant lies,
+  Instant origin = 0;                  ///< of which one begins here,
+  int buckets_before = 0;              ///< or of one before it
+  bool operator==(const Edge&) const = default;
+
+  /// Rows whose time is less are before the edge.
+  Instant target(Instant as_of) const noexcept;
+};
+
+/// Times of an entity's rows, or of its decisions, rising; `sequence` is empty where no edge looks at it.
+struct Ordered {
+  std::span<const Instant> times;
+  std::span<const Slot> sequence;
+};
+
+/// Finds positions of edges; keeps its memory between entities.
+class EdgeFinder {
+ public:
+  explicit EdgeFinder(std::vector<Edge> edges) : edges_(std::move(edges)), targets_(edges_.size()) {}
+
+  const std::vector<Edge>& edges() const noexcept { return edges_; }
+
+  /// out[e][i] becomes the number of rows before edge e of decision i. `rows.times` is followed by one more time, `never`;
+  /// every out[e] has room for one more position.
+  void find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out);
+
+ private:
+  std::vector<Edge> edges_;
+  std::vector<std::vector<Instant>> targets_;
+};
+
+}  // namespace featlib::replaying

@@ -1,0 +1,515 @@
+#include "replay/sweep.hpp"
+
+#include "replay/quotients.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+
+namespace featlib::replaying {
+namespace {
+
+template <class Vector>
+void reach(Vector& vector, std::size_t n) {
+  if (vector.size() < n) vector.resize(n + n / 2);
+}
+
+/// Positions of the rows that pass, and how many do before each position. False when all do: the arrays say nothing then.
+template <class Passes>
+bool rank(std::size_t n, PagedVector<std::uint32_t>& rank, PagedVector<std::uint32_t>& at, Passes&& passes) {
+  reach(rank, n + 1);
+  reach(at, n + 1);
+  std::uint32_t passed = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    rank[i] = passed;
+    at[passed] = static_cast<std::uint32_t>(i);
+    passed += passes(i);
+  }
+  rank[n] = passed;
+  return passed < n;
+}
+
+/// A sum of integers, or its mean, as window/read.hpp gives it.
+Aggregated whole_sum(int128 sum, bool mean, std::uint32_t count, const Aggregate& a) {
+  if (mean || a.argument_type == Type::decimal) return Aggregated::of(integer_quotient(sum, mean ? count : 1, a.argument_scale));
+  if (sum > std::numeric_limits<std::int64_t>::max() || sum < std::numeric_limits<std::int64_t>::min()) return Aggregated::none(Cause::error);
+  return Aggregated::of(static_cast<std::int64_t>(sum));
+}
+
+/// RangeState::own of a request that counts with a null.
+constexpr std::uint8_t own_is_null = 2;
+
+}  // namespace
+
+Sweep::Sweep(const SweepInput& in, Lines& lines)
+    : in_(in), program_(in.program), rows_(in.input.sources[static_cast<std::size_t>(in.step.source)].rows), lines_(lines),
+      timeline_(program_, rows_, in.step.source_entity), edges_(program_.edges), filters_(program_.filters.size()), series_(program_.series.size()),
+      places_(program_.places.size()), ranges_(program_.ranges.size()), takes_(program_.takes.size()), values_(program_.windows.size()),
+      statuses_(program_.windows.size()), edge_positions_(program_.edges.size()), request_(in.input.requests.fields.size()),
+      may_be_mixed_(program_.known_column >= 0 || program_.hidden_column >= 0 || (in.step.is_request_source && !in.own_rows_apart)) {
+  const auto sized = [](auto&... batches) { (batches.resize(capacity), ...); };
+  decisions_.resize(capacity);
+  sized(asked_, causes_);
+  for (auto& positions : edge_positions_) {
+    positions.resize(capacity + 1);
+    edge_out_.push_back(positions.data());
+  }
+  for (PlaceState& p : places_) sized(p.first, p.last, p.mixed);
+  for (RangeState& r : ranges_) sized(r.first, r.last, r.count, r.own, r.own_bits);
+  for (TakeState& t : takes_) sized(t.wide, t.bits, t.null);
+  for (auto& v : values_) v.resize(capacity);
+  for (auto& s : statuses_) s.resize(capacity);
+
+  for (std::size_t t = 0; t < program_.takes.size(); ++t) {
+    const Take& take = program_.takes[t];
+    const Range& range = program_.ranges[static_cast<std::size_t>(take.range)];
+    if (take.kind == Take::Kind::sum) series_[static_cast<std::size_t>(range.series)].summed = true;
+    if (take.kind != Take::Kind::least && take.kind != Take::Kind::greatest) continue;
+    const bool least = take.kind == Take::Kind::least;
+    const int edge = program_.places[static_cast<std::size_t>(range.place)].last;
+    auto stack = std::find_if(stacks_.begin(), stacks_.end(), [&](const Stack& s) { return s.series == range.series && s.edge == edge && s.least == least; });
+    if (stack == stacks_.end()) stack = stacks_.insert(stacks_.end(), Stack{range.series, edge, least, {}, 0, {}, {}, {}, {}});
+    stack->takes.push_back(static_cast<int>(t));
+  }
+  if (in.input.plan->request_key() >= 0) request_fields_.push_back(in.input.plan->request_key());
+  if (in.step.request_sequence >= 0) request_fields_.push_back(in.step.request_sequence);
+  for (const WindowStep& window : in.step.windows) {
+    request_fields_.insert(request_fields_.end(), window.argument_request.begin(), window.argument_request.end());
+    request_fields_.insert(request_fields_.end(), window.where_request.begin(), window.where_request.end());
+  }
+  std::sort(request_fields_.begin(), request_fields_.end());
+  request_fields_.erase(std::unique(request_fields_.begin(), request_fields_.end()), request_fields_.end());
+}
+
+void Sweep::run(std::size_t from, std::size_t to) {
+  for (std::size_t group = from; group < to; ++group)
+    if (in_.decisions.size(group) > 0) sweep(group);
+  flush();
+}
+
+void Sweep::sweep(std::size_t group) {
+  if (group < in_.rows.groups()) timeline_.load(in_.rows.records(group), in_.rows.size(group));
+  else timeline_.load(nullptr, 0);
+  load_decisions(group);
+  for (std::size_t f = 0; f < filters_.size(); ++f) prepare(filters_[f], program_.filters[f]);
+  for (std::size_t s = 0; s < series_.size(); ++s) prepare(series_[s], program_.series[s]);
+  for (Stack& stack : stacks_) {
+    stack.pushed = 0;
+    stack.least_real.clear();
+    stack.greatest_real.clear();
+    stack.least_whole.clear();
+    stack.greatest_whole.clear();
+  }
+  for (std::size_t from = 0; from < deciding_.size();) {
+    const std::size_t n = std::min(capacity - filled_, deciding_.size() - from);
+    answer(from, n);
+    from += n;
+    filled_ += n;
+    if (filled_ == capacity) flush();
+  }
+}
+
+void Sweep::load_decisions(std::size_t group) {
+  const std::size_t n = in_.decisions.size(group), width = in_.decisions.width();
+  const std::uint64_t* const records = in_.decisions.records(group);
+  deciding_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) deciding_[i] = records + i * width;
+  const auto as_of = [](const std::uint64_t* record) { return static_cast<Instant>(record[0]); };
+  const bool by_sequence = program_.own_sequence_column >= 0;
+  const std::size_t word = by_sequence ? Dealt::head_words + own_word(program_.own_sequence_column) : 0;
+  const std::uint64_t null = by_sequence ? std::uint64_t{1} << (32 + own_word(program_.own_sequence_column)) : 0;
+  const auto earlier = [&](const std::uint64_t* a, const std::uint64_t* b) {
+    if (a[0] != b[0] || !by_sequence) return as_of(a) < as_of(b);
+    const bool x = a[1] & null, y = b[1] & null;
+    return x != y ? x : !x && static_cast<std::int64_t>(a[word]) < static_cast<std::int64_t>(b[word]);
+  };
+  if (!std::is_sorted(deciding_.begin(), deciding_.end(), earlier)) std::stable_sort(deciding_.begin(), deciding_.end(), earlier);
+  reach(as_of_, n);
+  for (std::size_t i = 0; i < n; ++i) as_of_[i] = as_of(deciding_[i]);
+  if (!by_sequence) return;
+  reach(sequence_, n);
+  for (std::size_t i = 0; i < n; ++i) sequence_[i] = own(i, program_.own_sequence_column);
+}
+
+void Sweep::prepare(FilterState& state, const Filter& filter) {
+  state.all = true;
+  if (filter.column < 0) return;
+  const auto truth = timeline_.values(filter.column);
+  const bool nulls = timeline_.has_nulls(filter.column);
+  state.all = !rank(timeline_.size(), state.rank, state.at, [&](std::size_t i) { return truth[i] != 0 && !(nulls && timeline_.is_null(filter.column, i)); });
+}
+
+void Sweep::prepare(SeriesState& state, const Series& series) {
+  const FilterState& filter = filters_[static_cast<std::size_t>(series.filter)];
+  const bool nulls = timeline_.has_nulls(series.column) && !series.keeps_nulls;
+  const auto all = timeline_.values(series.column);
+  state.all = filter.all && !nulls;
+  state.values = all;
+  if (!state.all) {
+    state.all = !rank(timeline_.size(), state.rank, state.at, [&](std::size_t i) {
+      return (filter.all || filter.rank[i + 1] != filter.rank[i]) && !(nulls && timeline_.is_null(series.column, i));
+    });
+    const std::size_t n = state.all ? 0 : state.rank[timeline_.size()];
+    reach(state.packed, n);
+    for (std::size_t i = 0; i < n; ++i) state.packed[i] = all[state.at[i]];
+    if (!state.all) state.values = {state.packed.data(), n};
+  }
+  if (!state.summed) return;
+  if (!series.real) {
+    const auto integer = [](std::uint64_t bits) { return static_cast<std::int64_t>(bits); };
+    series.narrow ? state.narrow.build(state.values, integer) : state.wide.build(state.values, integer);
+    return;
+  }
+  int unit = series.unit;
+  if (!series.fits) {
+    // The column spans more than 128 bits; one entity may do with less.
+    Exponents exponents;
+    for (const std::uint64_t bits : state.values) exponents.add(bits);
+    for (const Range& range : program_.ranges)
+      if (range.own_column >= 0 && &program_.series[static_cast<std::size_t>(range.series)] == &series)
+        for (std::size_t i = 0; i < deciding_.size(); ++i)
+          if (const Slot value = own(i, range.own_column); !value.is_null()) exponents.add(value.bits);
+    state.fits = exponents.fit(state.values.size() + 1);
+    if (!state.fits) return;
+    unit = exponents.unit();
+    if (unit != state.unit) flush();   // sums that wait are in the other unit
+  }
+  state.unit = unit;
+  state.wide.build(state.values, [unit](std::uint64_t bits) { return in_unit(std::bit_cast<double>(bits), unit); });
+}
+
+void Sweep::answer(std::size_t from, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    decisions_[filled_ + i] = static_cast<Row>(deciding_[from + i][1]);
+    asked_[filled_ + i] = as_of_[from + i];
+  }
+  place(from, n);
+  for (std::size_t r = 0; r < ranges_.size(); ++r) find(ranges_[r], program_.ranges[r], from, n);
+  for (std::size_t t = 0; t < takes_.size(); ++t) {
+    const Take& take = program_.takes[t];
+    switch (take.kind) {
+      case Take::Kind::sum: sum(takes_[t], take, n); break;
+      case Take::Kind::newest_row: newest(takes_[t], take, n); break;
+      case Take::Kind::nth_newest: case Take::Kind::oldest: nth(takes_[t], take, n); break;
+      default: break;
+    }
+  }
+  for (Stack& stack : stacks_) extrema(stack, n);
+  fold_rest(n);
+}
+
+void Sweep::place(std::size_t from, std::size_t n) {
+  const std::size_t by_sequence = program_.own_sequence_column >= 0 ? n : 0;
+  edges_.find(timeline_.ordered(), {{as_of_.data() + from, n}, {sequence_.data() + (by_sequence ? from : 0), by_sequence}}, edge_out_);
+  for (std::size_t p = 0; p < places_.size(); ++p) {
+    const Place& place = program_.places[p];
+    if (place.last < 0) continue;
+    std::uint32_t* const first = places_[p].first.data() + filled_;
+    std::uint32_t* const last = places_[p].last.data() + filled_;
+    const std::uint32_t* const end = edge_positions_[static_cast<std::size_t>(place.last)].data();
+    std::copy_n(end, n, last);
+    if (place.first < 0) std::fill_n(first, n, 0);
+    else for (std::size_t i = 0; i < n; ++i) first[i] = std::min(edge_positions_[static_cast<std::size_t>(place.first)][i], end[i]);
+  }
+  if (!may_be_mixed_) return;
+  const Requests& requests = in_.input.requests;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t at = filled_ + i;
+    std::uint32_t known;
+    const bool none_behind = timeline_.known(asked_[at], known);
+    bool own_row = false;
+    if (in_.step.is_request_source && !in_.own_rows_apart) {
+      const Slot key = requests.fields[static_cast<std::size_t>(in_.input.plan->request_key())][decisions_[at]];
+      own_row = in_.keys.reaches(key, decisions_[at], [&](Row row) { return is_before(row, decisions_[at]); });
+    }
+    for (PlaceState& p : places_) {
+      p.mixed[at] = own_row || (!none_behind && p.last[at] > known) || timeline_.corrected(p.first[at], p.last[at]);
+      p.first[at] = std::min(p.first[at], known);
+      p.last[at] = std::min(p.last[at], known);
+    }
+  }
+}
+
+bool Sweep::is_before(Row row, Row decision) const noexcept {
+  const Requests& requests = in_.input.requests;
+  const Instant as_of = requests.as_of[decision];
+  if (rows_.event_time[row] != as_of) return rows_.event_time[row] < as_of;
+  return in_.step.request_sequence >= 0 &&
+         sequence_before(rows_.sequence(row, in_.step.source_entity), requests.fields[static_cast<std::size_t>(in_.step.request_sequence)][decision]);
+}
+
+void Sweep::find(RangeState& state, const Range& range, std::size_t from, std::size_t n) {
+  const PlaceState& place = places_[static_cast<std::size_t>(range.place)];
+  const FilterState& filter = filters_[static_cast<std::size_t>(range.filter)];
+  std::uint32_t* const first = state.first.data() + filled_;
+  std::uint32_t* const last = state.last.data() + filled_;
+  std::uint32_t* const count = state.count.data() + filled_;
+  std::uint8_t* const own_counts = state.own.data() + filled_;
+  std::copy_n(place.first.data() + filled_, n, first);
+  std::copy_n(place.last.data() + filled_, n, last);
+  // Whether the request passes, then whether it has a value.
+  std::fill_n(own_counts, n, range.include_request);
+  if (range.own_filter >= 0)
+    for (std::size_t i = 0; i < n; ++i) {
+      const Slot truth = own(from + i, range.own_filter);
+      own_counts[i] = !truth.is_null() && truth.bits != 0;
+    }
+  if (range.last)
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto rank = [&](std::uint32_t position) { return filter.all ? position : filter.rank[position]; };
+      const std::int64_t low = rank(first[i]), high = rank(last[i]), kept = std::max(low, high - (*range.last - own_counts[i]));
+      if (kept > low) first[i] = kept < high ? (filter.all ? static_cast<std::uint32_t>(kept) : filter.at[static_cast<std::size_t>(kept)]) : last[i];
+    }
+  const bool of_rows = range.series < 0;
+  const SeriesState* const series = of_rows ? nullptr : &series_[static_cast<std::size_t>(range.series)];
+  if (of_rows ? !filter.all : !series->all) {
+    const std::uint32_t* const rank = (of_rows ? filter.rank : series->rank).data();
+    for (std::size_t i = 0; i < n; ++i) {
+      first[i] = rank[first[i]];
+      last[i] = rank[last[i]];
+    }
+  }
+  if (range.own_column >= 0) {
+    const bool keeps_nulls = program_.series[static_cast<std::size_t>(range.series)].keeps_nulls;
+    const std::size_t word = own_word(range.own_column);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint64_t* const record = deciding_[from + i];
+      const bool null = (record[1] >> (32 + word)) & 1;
+      state.own_bits[filled_ + i] = record[Dealt::head_words + word];
+      if (null && !keeps_nulls) own_counts[i] = 0;
+      if (null && keeps_nulls && own_counts[i]) own_counts[i] = own_is_null;
+    }
+  }
+  if (!range.include_request) {
+    for (std::size_t i = 0; i < n; ++i) count[i] = last[i] - first[i];
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) count[i] = last[i] - first[i] + (own_counts[i] != 0);
+}
+
+void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
+  const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
+  const Range& what = program_.ranges[static_cast<std::size_t>(take.range)];
+  const Series& series = program_.series[static_cast<std::size_t>(what.series)];
+  const SeriesState& values = series_[static_cast<std::size_t>(what.series)];
+  const std::size_t end = filled_ + n;
+  if (series.narrow) {
+    for (std::size_t at = filled_; at < end; ++at) {
+      std::int64_t sum = values.narrow.between(range.first[at], range.last[at]);
+      if (what.include_request && range.own[at]) sum += static_cast<std::int64_t>(range.own_bits[at]);
+      state.bits[at] = static_cast<std::uint64_t>(sum);
+    }
+    return;
+  }
+  if (!values.fits) return;
+  for (std::size_t at = filled_; at < end; ++at) state.wide[at] = values.wide.between(range.first[at], range.last[at]);
+  if (!what.include_request) return;
+  for (std::size_t at = filled_; at < end; ++at) {
+    if (!range.own[at]) continue;
+    if (series.real) state.wide[at] += in_unit(std::bit_cast<double>(range.own_bits[at]), values.unit);
+    else state.wide[at] += static_cast<std::int64_t>(range.own_bits[at]);
+  }
+}
+
+void Sweep::newest(TakeState& state, const Take& take, std::size_t n) {
+  const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
+  const FilterState& filter = filters_[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].filter)];
+  for (std::size_t at = filled_; at < filled_ + n; ++at) {
+    if (range.count[at] == 0) continue;
+    const std::uint32_t position = range.last[at] - 1;
+    state.bits[at] = static_cast<std::uint64_t>(range.own[at] ? asked_[at] : timeline_.times()[filter.all ? position : filter.at[position]]);
+  }
+}
+
+void Sweep::nth(TakeState& state, const Take& take, std::size_t n) {
+  const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
+  const Range& what = program_.ranges[static_cast<std::size_t>(take.range)];
+  const Series& series = program_.series[static_cast<std::size_t>(what.series)];
+  const SeriesState& values = series_[static_cast<std::size_t>(what.series)];
+  const bool nulls = series.keeps_nulls && timeline_.has_nulls(series.column);
+  for (std::size_t at = filled_; at < filled_ + n; ++at) {
+    const std::int64_t stored = range.last[at] - range.first[at];
+    const bool own = what.include_request && range.own[at];
+    // Which of the stored values, oldest first; `stored` is the request.
+    const std::int64_t wanted = take.kind == Take::Kind::oldest ? 0 : stored - 1 + own - take.nth;
+    if (wanted < 0 || wanted >= stored + own) {
+      state.null[at] = true;
+    } else if (wanted == stored) {
+      state.bits[at] = range.own_bits[at];
+      state.null[at] = range.own[at] == own_is_null;
+    } else {
+      const std::size_t position = range.first[at] + static_cast<std::size_t>(wanted);
+      state.bits[at] = values.values[position];
+      state.null[at] = nulls && timeline_.is_null(series.column, values.all ? position : values.at[position]);
+    }
+  }
+}
+
+void Sweep::extrema(Stack& stack, std::size_t n) {
+  const bool real = program_.series[static_cast<std::size_t>(stack.series)].real;
+  if (real) stack.least ? extrema(stack, stack.least_real, n) : extrema(stack, stack.greatest_real, n);
+  else stack.least ? extrema(stack, stack.least_whole, n) : extrema(stack, stack.greatest_whole, n);
+}
+
+template <class Entries>
+void Sweep::extrema(Stack& stack, Entries& entries, std::size_t n) {
+  using T = typename Entries::Value;
+  const auto values = series_[static_cast<std::size_t>(stack.series)].values;
+  for (std::size_t at = filled_; at < filled_ + n; ++at)
+    for (const int t : stack.takes) {
+      const auto r = static_cast<std::size_t>(program_.takes[static_cast<std::size_t>(t)].range);
+      const RangeState& range = ranges_[r];
+      for (; stack.pushed < range.last[at]; ++stack.pushed) entries.push(std::bit_cast<T>(values[stack.pushed]), stack.pushed);
+      if (range.count[at] == 0) continue;
+      std::uint64_t& out = takes_[static_cast<std::size_t>(t)].bits[at];
+      const bool own = program_.ranges[r].include_request && range.own[at];
+      if (range.first[at] == range.last[at]) {
+        out = range.own_bits[at];
+        continue;
+      }
+      T best = entries.from(range.first[at]);
+      if (own) best = Entries::better(std::bit_cast<T>(range.own_bits[at]), best);
+      out = std::bit_cast<std::uint64_t>(best);
+    }
+}
+
+void Sweep::fold_rest(std::size_t n) {
+  for (std::size_t w = 0; w < program_.windows.size(); ++w) {
+    const Window& window = program_.windows[w];
+    const Place& place = program_.places[static_cast<std::size_t>(window.place)];
+    const Range* range = nullptr;
+    const std::vector<int>* gates = nullptr;
+    bool all = window.take < 0;
+    if (!all) {
+      const Take& take = program_.takes[static_cast<std::size_t>(window.take)];
+      range = &program_.ranges[static_cast<std::size_t>(take.range)];
+      gates = range->series < 0 ? &program_.filters[static_cast<std::size_t>(range->filter)].gates : &program_.series[static_cast<std::size_t>(range->series)].gates;
+      all = take.kind == Take::Kind::sum && !series_[static_cast<std::size_t>(range->series)].fits;
+      if (!all && !may_be_mixed_ && gates->empty()) continue;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t at = filled_ + i;
+      const PlaceState& state = places_[static_cast<std::size_t>(window.place)];
+      const bool fast = !all && !(may_be_mixed_ && state.mixed[at]) &&
+                        std::all_of(gates->begin(), gates->end(), [&](int gate) { return timeline_.open(gate, state.last[at], asked_[at]); });
+      if (fast) continue;
+      for (const int f : request_fields_) request_[static_cast<std::size_t>(f)] = in_.input.requests.fields[static_cast<std::size_t>(f)][decisions_[at]];
+      Asked asked;
+      asked.as_of = asked_[at];
+      asked.complete_from = in_.complete_from;
+      if (const int key = in_.input.plan->request_key(); key >= 0 && in_.step.is_request_source) asked.key = request_[static_cast<std::size_t>(key)];
+      if (in_.step.request_sequence >= 0) asked.sequence = request_[static_cast<std::size_t>(in_.step.request_sequence)];
+      asked.request = request_;
+      asked.made = &in_.made;
+      const TimelineView view = timeline_.view();
+      Positions positions;
+      if (place.last < 0) positions = locate(in_.step, place.span, view, asked);
+      else {
+        positions.last = edge_positions_[static_cast<std::size_t>(place.last)][i];
+        positions.first = place.first < 0 ? 0 : std::min<std::size_t>(edge_positions_[static_cast<std::size_t>(place.first)][i], positions.last);
+      }
+      folded_.push_back({at, w, unless_incomplete(*window.step, rows_, asked, fold(in_.step, *window.step, view, asked, positions))});
+    }
+  }
+}
+
+void Sweep::flush() {
+  if (filled_ == 0) return;
+  for (std::size_t w = 0; w < program_.windows.size(); ++w)
+    if (program_.windows[w].take >= 0) finish(w);
+  for (const Folded& f : folded_) {
+    const FeatureValue value = in_.builder.finish(program_.windows[f.window].step->feature, f.value);
+    values_[f.window][f.at] = value.bits;
+    statuses_[f.window][f.at] = value.status;
+  }
+  folded_.clear();
+  lines_.write({decisions_.data(), filled_}, values_, statuses_);
+  filled_ = 0;
+}
+
+void Sweep::finish(std::size_t w) {
+  const Window& window = program_.windows[w];
+  const WindowStep& step = *window.step;
+  const Aggregate& a = *step.aggregate;
+  const Take& take = program_.takes[static_cast<std::size_t>(window.take)];
+  const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
+  const TakeState& taken = takes_[static_cast<std::size_t>(window.take)];
+  std::uint64_t* const out = values_[w].data();
+  Cause* const cause = causes_.data();
+  const std::uint32_t* const count = range.count.data();
+  const std::size_t n = filled_;
+  const auto set = [&](std::size_t i, Aggregated value) { out[i] = value.bits; cause[i] = value.cause; };
+  const auto unless_empty = [&] { for (std::size_t i = 0; i < n; ++i) cause[i] = count[i] == 0 ? Cause::null : Cause::ok; };
+  const bool decimal = a.argument_type == Type::decimal;
+
+  switch (take.kind) {
+    case Take::Kind::count:
+      for (std::size_t i = 0; i < n; ++i) { out[i] = count[i]; cause[i] = Cause::ok; }
+      break;
+
+    case Take::Kind::newest_row:
+      unless_empty();
+      for (std::size_t i = 0; i < n; ++i)
+        if (count[i] > 0) set(i, Aggregated::of(round_quotient(asked_[i] - static_cast<Instant>(taken.bits[i]), static_cast<std::uint64_t>(a.time_unit), 0)));
+      break;
+
+    case Take::Kind::least: case Take::Kind::greatest:
+      unless_empty();
+      std::copy_n(taken.bits.data(), n, out);
+      if (decimal)
+        for (std::size_t i = 0; i < n; ++i)
+          if (count[i] > 0) set(i, Aggregated::of(decimal_value(static_cast<std::int64_t>(out[i]), a.argument_scale)));
+      break;
+
+    case Take::Kind::nth_newest: case Take::Kind::oldest:
+      std::copy_n(taken.bits.data(), n, out);
+      for (std::size_t i = 0; i < n; ++i) cause[i] = taken.null[i] ? Cause::null : Cause::ok;
+      if (decimal)
+        for (std::size_t i = 0; i < n; ++i)
+          if (!taken.null[i]) set(i, Aggregated::of(decimal_value(static_cast<std::int64_t>(out[i]), a.argument_scale)));
+      break;
+
+    case Take::Kind::sum: {
+      const Series& series = program_.series[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].series)];
+      const bool mean = a.kind == AggregateKind::mean;
+      if (a.kind == AggregateKind::count_if) {
+        std::copy_n(taken.bits.data(), n, out);
+        std::fill_n(cause, n, Cause::ok);
+        break;
+      }
+      unless_empty();
+      if (series.real) {
+        const auto& state = series_[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].series)];
+        auto* const results = reinterpret_cast<double*>(out);
+        round_quotients(taken.wide.data(), mean ? count : nullptr, n, state.unit, results);
+        for (std::size_t i = 0; i < n; ++i)
+          if (results[i] != results[i]) cause[i] = Cause::error;
+      } else if (series.narrow) {
+        for (std::size_t i = 0; i < n; ++i) {
+          const auto sum = static_cast<std::int64_t>(taken.bits[i]);
+          out[i] = mean ? std::bit_cast<std::uint64_t>(static_cast<double>(sum) / static_cast<double>(std::max(count[i], 1u))) : static_cast<std::uint64_t>(sum);
+        }
+      } else {
+        for (std::size_t i = 0; i < n; ++i)
+          if (count[i] > 0) set(i, whole_sum(taken.wide[i], mean, count[i], a));
+      }
+      break;
+    }
+  }
+
+  if (step.min_rows > 0)
+    for (std::size_t i = 0; i < n; ++i)
+      if (count[i] < step.min_rows && cause[i] != Cause::error) cause[i] = Cause::insufficient_history;
+  if (in_.complete_from != always)
+    for (std::size_t i = 0; i < n; ++i)
+      if (cause[i] != Cause::error && interval_of(step.span, rows_.source(), asked_[i]).tail < in_.complete_from) cause[i] = Cause::history_incomplete;
+  Status* const status = statuses_[w].data();
+  for (std::size_t i = 0; i < n; ++i) {
+    const FeatureValue value = in_.builder.finish(step.feature, {out[i], cause[i]});
+    out[i] = value.bits;
+    status[i] = value.status;
+  }
+}
+
+}  // namespace featlib::replaying
