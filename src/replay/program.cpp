@@ -107,11 +107,11 @@ void Program::choose_units() {
     if (!summed) continue;
     Exponents all;
     std::mutex merging;
-    for (const auto& [column, n] : columns)
-      over_rows(threads_, n, [&](int, std::size_t from, std::size_t to) {
+    for (const auto& column : columns)
+      over_rows(threads_, column.second, [&](int, std::size_t from, std::size_t to) {
         Exponents part;
         for (std::size_t i = from; i < to; ++i)
-          if (!column.is_null(i)) part.add(column.bits[i]);
+          if (!column.first.is_null(i)) part.add(column.first.bits[i]);
         const std::lock_guard lock(merging);
         all.merge(part);
       });

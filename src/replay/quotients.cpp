@@ -6,7 +6,9 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define FEATLIB_X86_KERNELS
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"   // GCC 12 finds some in its own header
+#endif
 #include <immintrin.h>
 #endif
 
