@@ -8,7 +8,7 @@
 A bug file holds any number of entries; lines that start with # before the first entry are comments:
 
     == an event at the as-of instant becomes visible
-    file: src/reference.cpp
+    file: src/reference/reference.cpp
     test: window_test "an event at the as-of instant*"
     test: pytest tests/python/test_parity.py -k edge
     <<<<
