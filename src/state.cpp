@@ -363,8 +363,8 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
   for (const int f : plan_->derived()) {
     const FeatureValue value = out[static_cast<std::size_t>(f)] = builder_.derive(f, request, as_of, out);
     const Feature& feature = plan_->contract().features()[static_cast<std::size_t>(f)];
-    const bool made = feature.kind == FeatureKind::expression && feature.type == Type::string && !value.is_null() && !is_fallback(value.status);
-    if (made) made_texts_.push_back(static_cast<std::uint32_t>(value.bits));
+    const bool is_made = feature.kind == FeatureKind::expression && feature.type == Type::string && !value.is_null() && !is_fallback(value.status);
+    if (is_made) made_texts_.push_back(static_cast<std::uint32_t>(value.bits));
   }
   record_answer(request, as_of);
   evict(evictions_per_call);
