@@ -34,11 +34,20 @@ class MadeTexts {
   std::vector<std::string> texts_;
 };
 
+/// Fills a view's arrays as they are looked at, from the back.
+class RowFetcher {
+ public:
+  virtual ~RowFetcher() = default;
+  /// The positions from this one on are to be there.
+  virtual void reach(std::size_t position) = 0;
+};
+
 /// An entity's rows of a source in the order of SEMANTICS section 2, with their times beside them for searching.
 struct TimelineView {
   const Rows* rows = nullptr;
   std::span<const Row> order;
   std::span<const Instant> times;
+  RowFetcher* fetcher = nullptr;       ///< null: all is there
 };
 
 /// A decision as one timeline sees it.

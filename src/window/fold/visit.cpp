@@ -33,7 +33,7 @@ Slot to_slot(const Evaluated& e) noexcept {
   }
 }
 
-Positions session(const Window& w) noexcept {
+Positions session(const Window& w) {
   Positions run{w.positions.last, w.positions.last};
   Instant stop = minus(w.asked.as_of, w.step.span.head);
   for (std::size_t i = w.positions.last; i-- > w.positions.first;) {

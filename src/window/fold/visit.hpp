@@ -29,14 +29,15 @@ struct Folded {
 };
 
 /// Whether the row at a position counts: known, hidden by no correction, and not the request's own.
-inline bool seen(const Window& w, std::size_t position) noexcept {
+inline bool seen(const Window& w, std::size_t position) {
+  if (w.view.fetcher) w.view.fetcher->reach(position);
   const Row row = w.view.order[position];
   if (!w.rows().counts_at(row, w.asked.as_of)) return false;
   return !w.timeline.is_request_source || w.asked.key.is_null() || w.rows().dedup_key(row) != w.asked.key;
 }
 
 /// The positions of the run of a session: back from the head while no distance is longer than the gap.
-Positions session(const Window& w) noexcept;
+Positions session(const Window& w);
 
 /// An expression over a row's columns as they are known at as_of, or over the request's fields of those names.
 Evaluated evaluate(const Window& w, const Expression& expression, const std::vector<int>& fields, Row row) noexcept;

@@ -1,0 +1,195 @@
+/// An indexed timeline that carries the plain answer beside it: rows in a sorted array, sums taken value by value.
+#pragma once
+
+#include "support/contracts.hpp"
+#include "support/generators.hpp"
+#include "window/timeline.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace featlib::testing {
+
+/// What stands in a row of the source below.
+struct TimelineRow {
+  Instant at = 0;
+  std::optional<std::int64_t> sequence;
+  std::optional<double> real;
+  std::optional<std::int64_t> whole;
+  std::optional<std::int64_t> label;        ///< gated
+  Instant known_at = 0, stamp = never, hidden_at = never;
+};
+
+/// Two entities' timelines in blocks and nodes of the given size. Every change is made twice, every reading compared.
+class CheckedTimelines {
+ public:
+  static constexpr EntityId entities = 2;
+
+  explicit CheckedTimelines(TimelineShape shape)
+      : contract_(parse(R"(
+featlib: 1
+name: checked
+version: 1.0.0
+owner: tests@example.com
+entities: {card: {key: card_id, type: int64}}
+sources:
+  events:
+    entity: card
+    event_time: {column: at, unit: us}
+    delay: 0s
+    sequence: seq
+    retention: 1d
+    columns: {real: {type: float64}, whole: {type: int64}, label: {type: int64, available_after: 1us}}
+request: {}
+features: {n: {from: events, aggregate: count(), window: 1h}}
+)")),
+        rows_(contract_, 0, pool_, Rows::Keeping::packed),
+        timelines_(rows_, 0, {{field("real"), true, -1}, {field("whole"), false, -1}, {field("label"), false, 0}}, shape),
+        plain_(entities) {}
+
+  void insert(EntityId id, const TimelineRow& r) {
+    const Row row = take();
+    write(row, r);
+    auto& order = plain_[id];
+    order.insert(std::upper_bound(order.begin(), order.end(), row, [&](Row a, Row b) { return rows_.compare_order(a, b, 0) < 0; }), row);
+    timelines_.insert(id, row);
+  }
+  void erase(EntityId id, std::size_t position) {
+    const Row row = plain_[id][position];
+    plain_[id].erase(plain_[id].begin() + static_cast<std::ptrdiff_t>(position));
+    timelines_.erase(id, row);
+    free_.push_back(row);
+  }
+  /// Other clocks and cells for a row; its place is the same.
+  void change(EntityId id, std::size_t position, TimelineRow r) {
+    const Row row = plain_[id][position];
+    r.at = rows_.event_time[row];
+    const Slot sequence = rows_.sequence(row, 0);
+    r.sequence = sequence.is_null() ? std::nullopt : std::optional(sequence.integer());
+    r.real = real_of(row);
+    r.whole = whole_of(row, "whole");
+    write(row, r);
+    timelines_.changed(id, row);
+  }
+  /// Rows before the cutoff leave: their numbers are given to others at once.
+  void expire(EntityId id, Instant cutoff) {
+    auto& order = plain_[id];
+    while (!order.empty() && rows_.event_time[order.front()] < cutoff) {
+      write(order.front(), {.at = 123, .real = 1e300, .whole = 1 << 20, .label = 5, .known_at = 77, .stamp = 77, .hidden_at = 1});
+      free_.push_back(order.front());
+      order.erase(order.begin());
+    }
+    timelines_.expire(id, cutoff);
+  }
+
+  /// Compares what lies between two instants, each counted in or not, as a decision at as_of sees it.
+  void check(EntityId id, Instant from, bool after_from, Instant to, bool after_to, Instant as_of) const {
+    const auto& order = plain_[id];
+    std::vector<Row> expected;
+    std::array<LaneSummary, 3> lanes;
+    Timelines::Totals totals{0, lanes};
+    const auto first = timelines_.find(id, from, after_from), last = timelines_.find(id, to, after_to);
+    for (const Row row : order) {
+      const Instant at = rows_.event_time[row];
+      if ((after_from ? at > from : at >= from) && (after_to ? at <= to : at < to)) expected.push_back(row);
+    }
+    REQUIRE(timelines_.distance(first, last) == expected.size());
+    auto forward = first, back = last;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      REQUIRE(timelines_.at_row(forward));
+      REQUIRE(timelines_.row(forward) == expected[i]);
+      REQUIRE(timelines_.time(forward) == rows_.event_time[expected[i]]);
+      timelines_.step(forward);
+      REQUIRE(timelines_.step_back(back));
+      REQUIRE(timelines_.row(back) == expected[expected.size() - 1 - i]);
+    }
+
+    timelines_.add(first, last, as_of, totals);
+    std::uint64_t rows = 0;
+    std::array<Plain, 3> plain;
+    for (const Row row : expected) {
+      if (!rows_.counts_at(row, as_of)) continue;
+      ++rows;
+      if (const auto x = real_of(row)) plain[0].add_real(*x);
+      if (const auto n = whole_of(row, "whole")) plain[1].add_whole(*n);
+      if (const auto n = whole_of(row, "label"); n && rows_.stamps[0][row] <= as_of) plain[2].add_whole(*n);
+    }
+    REQUIRE(totals.rows == rows);
+    for (std::size_t l = 0; l < 3; ++l) {
+      INFO("lane " << l);
+      REQUIRE(lanes[l].count == plain[l].count);
+      REQUIRE(lanes[l].least == plain[l].least);
+      REQUIRE(lanes[l].most == plain[l].most);
+      if (lanes[l].wide) continue;
+      ExactSum difference = plain[l].sum;
+      difference.add_scaled(-lanes[l].sum, lanes[l].unit);
+      REQUIRE(difference.value() == 0.0);
+      narrow_ += lanes[l].count > 0;
+    }
+  }
+
+  std::size_t size(EntityId id) const { return plain_[id].size(); }
+  Instant time(EntityId id, std::size_t position) const { return rows_.event_time[plain_[id][position]]; }
+  const Timelines& timelines() const { return timelines_; }
+  /// Sums compared so far: a test that met none but wide ones would say little.
+  std::size_t sums_compared() const { return narrow_; }
+
+ private:
+  struct Plain {
+    ExactSum sum;
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
+    std::uint32_t count = 0;
+    void add_real(double x) { sum.add(x); met(ordered(x)); }
+    void add_whole(std::int64_t n) { sum.add_scaled(n, 0); met(n); }
+    void met(std::int64_t key) { least = std::min(least, key); most = std::max(most, key); ++count; }
+  };
+
+  int field(std::string_view name) const { return contract_.sources()[0].find_field(name); }
+  SlotColumn& column(std::string_view name) { return rows_.fields[static_cast<std::size_t>(field(name))]; }
+  std::optional<double> real_of(Row row) const {
+    const Slot slot = rows_.fields[static_cast<std::size_t>(field("real"))][row];
+    return slot.is_null() ? std::nullopt : std::optional(slot.real());
+  }
+  std::optional<std::int64_t> whole_of(Row row, std::string_view name) const {
+    const Slot slot = rows_.fields[static_cast<std::size_t>(field(name))][row];
+    return slot.is_null() ? std::nullopt : std::optional(slot.integer());
+  }
+
+  Row take() {
+    if (!free_.empty()) {
+      const Row row = free_.back();
+      free_.pop_back();
+      return row;
+    }
+    const auto row = static_cast<Row>(rows_.size());
+    rows_.resize(row + std::size_t{1});
+    if (!rows_.corrected()) rows_.expect_corrections();
+    return row;
+  }
+  void write(Row row, const TimelineRow& r) {
+    const auto whole = [](const std::optional<std::int64_t>& v) { return v ? Slot{static_cast<std::uint64_t>(*v), Held::value} : Slot{}; };
+    rows_.event_time.set(row, r.at);
+    rows_.known_at.set(row, r.known_at);
+    rows_.hidden_at[row] = r.hidden_at;
+    for (SlotColumn& c : rows_.fields) c.set(row, {});
+    column("at").set(row, whole(r.at));
+    column("seq").set(row, whole(r.sequence));
+    column("real").set(row, r.real ? Slot{std::bit_cast<std::uint64_t>(*r.real), Held::value} : Slot{});
+    column("whole").set(row, whole(r.whole));
+    column("label").set(row, whole(r.label));
+    rows_.stamps[0].set(row, r.label ? r.stamp : never);
+  }
+
+  TextPool pool_;
+  Contract contract_;
+  Rows rows_;
+  Timelines timelines_;
+  std::vector<std::vector<Row>> plain_;
+  std::vector<Row> free_;
+  mutable std::size_t narrow_ = 0;
+};
+
+}  // namespace featlib::testing
