@@ -46,9 +46,11 @@ void bind_contract(py::module_& module) {
       .def_property_readonly("sources",
                              [](const Contract& c) {
                                std::vector<std::string> names;
-                               for (const Source& s : c.sources()) names.push_back(s.name);
+                               for (const Source& s : c.sources())
+                                 if (!s.is_union()) names.push_back(s.name);
                                return names;
-                             })
+                             },
+                             "The sources whose rows are given; a union is made of theirs.")
       .def_property_readonly("warnings", &Contract::warnings, "What is allowed but worth a look.")
       .def("fingerprint", [](const Contract& c, const std::string& kind) { return c.fingerprint(fingerprint_kind(kind)); }, py::arg("kind") = "semantic",
            "SHA-256 of the resolved contract, as 64 hex digits. kind: semantic (all that changes a value), policy (and checks), document (everything).")

@@ -58,11 +58,8 @@ class PyScorer {
   std::shared_ptr<DecisionLog> log;   // none: nullptr
 
   int source_index(const std::string& name) const {
-    const int s = scorer->contract().find_source(name);
-    if (s >= 0) return s;
-    std::string known;
-    for (const Source& source : scorer->contract().sources()) known += fmt::format("{}`{}`", known.empty() ? "" : ", ", source.name);
-    throw Error(ErrorCode::unknown_source, fmt::format("no source `{}`", name), fmt::format("the contract has {}", known));
+    if (auto refused = scorer->contract().refuses_rows(name)) throw Error({std::move(*refused)});
+    return scorer->contract().find_source(name);
   }
 
   py::object observe(const std::string& name, const py::object& rows) {
@@ -184,11 +181,12 @@ std::unique_ptr<PyScorer> make_scorer(const Bundle& bundle, const std::string& s
   if (py::isinstance<py::dict>(complete_from)) {
     for (const auto& [source, instant] : py::reinterpret_borrow<py::dict>(complete_from)) {
       const auto name = py::cast<std::string>(source);
-      if (bundle.contract().find_source(name) < 0) throw Error(ErrorCode::unknown_source, fmt::format("complete_from names `{}`, which is no source of the contract", name));
+      if (auto refused = bundle.contract().refuses_rows(name)) throw Error({std::move(*refused)});
       options.complete_from[name] = to_instant(instant, "complete_from");
     }
   } else if (!py::isinstance<py::str>(complete_from) || py::cast<std::string>(complete_from) != "always") {
-    for (const Source& source : bundle.contract().sources()) options.complete_from[source.name] = to_instant(complete_from, "complete_from");
+    for (const Source& source : bundle.contract().sources())
+      if (!source.is_union()) options.complete_from[source.name] = to_instant(complete_from, "complete_from");
   }
   auto opened = to_log(log);
   return std::make_unique<PyScorer>(std::make_unique<Scorer>(bundle, std::move(options), opened), opened);
@@ -366,6 +364,7 @@ void bind_scorer(py::module_& module) {
            [](const PyScorer& self) {
              py::dict sources;
              for (std::size_t s = 0; s < self.scorer->contract().sources().size(); ++s) {
+               if (self.scorer->contract().sources()[s].is_union()) continue;   // counted at its members
                const SourceCounters c = self.scorer->counters(static_cast<int>(s));
                py::dict refused;
                for (const auto& [why, n] : c.refused) refused[py::str(std::string(to_string(why)))] = n;

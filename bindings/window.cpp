@@ -23,7 +23,8 @@ std::map<std::string, Instant> to_complete_from(const py::object& given, const C
   if (py::isinstance<py::dict>(given)) {
     for (const auto& [source, instant] : py::reinterpret_borrow<py::dict>(given)) out[py::cast<std::string>(source)] = to_instant(instant, "complete_from");
   } else {
-    for (const Source& source : contract.sources()) out[source.name] = to_instant(given, "complete_from");
+    for (const Source& source : contract.sources())
+      if (!source.is_union()) out[source.name] = to_instant(given, "complete_from");
   }
   return out;
 }

@@ -38,6 +38,7 @@ std::optional<Failure> missing_fields(const Source& source, std::span<const bool
 
 Result<RowReport> State::observe_table(int source_index, const Table& table) {
   SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  if (auto refused = plan_->contract().refuses_rows(state.rows.source().name)) return Error({std::move(*refused)});
   const Source& source = state.rows.source();
   const std::size_t width = source.fields.size();
   std::vector<int> columns;

@@ -1,5 +1,7 @@
 #include <featlib/plan/plan.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace featlib {
@@ -52,6 +54,10 @@ Plan::Plan(Contract contract) : contract_(std::move(contract)), codes_(contract_
     }
     timeline->windows.push_back(std::move(step));
   }
+}
+
+Failure not_computed(const Source& a_union) {
+  return {ErrorCode::unsupported, a_union.name, 0, 0, fmt::format("features of union `{}` are not computed in this version", a_union.name), "give the rows of its members as one table"};
 }
 
 std::int64_t Plan::code_of(int feature, std::string_view value) const {

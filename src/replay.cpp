@@ -47,14 +47,18 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
   input.pool = std::make_shared<TextPool>();
   input.entities = make_entity_directory(contract);
   std::vector<Failure> failures;
+  for (const TimelineStep& step : input.plan->timelines())
+    if (const Source& source = contract.sources()[static_cast<std::size_t>(step.source)]; source.is_union()) failures.push_back(not_computed(source));
   for (const auto& [name, table] : sources)
-    if (contract.find_source(name) < 0)
-      failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("the contract has no source `{}`", name), {}});
+    if (auto refused = contract.refuses_rows(name)) failures.push_back(std::move(*refused));
   for (const auto& [name, from] : options.complete_from)
-    if (contract.find_source(name) < 0)
-      failures.push_back({ErrorCode::unknown_source, name, 0, 0, fmt::format("complete_from names `{}`, which is no source of the contract", name), {}});
+    if (auto refused = contract.refuses_rows(name)) failures.push_back(std::move(*refused));
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
     const std::string& name = contract.sources()[s].name;
+    if (contract.sources()[s].is_union()) {   // has no table: its rows are its members'
+      input.sources.push_back({Rows(contract, static_cast<int>(s), *input.pool), {}, always});
+      continue;
+    }
     const auto found = sources.find(name);
     if (found == sources.end()) {
       failures.push_back({ErrorCode::missing_source, name, 0, 0, fmt::format("source `{}` was not given", name), "pass its table; one without rows is valid"});
@@ -108,7 +112,8 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
   }
 
   derive_all(input, builder, threads, out);
-  for (std::size_t s = 0; s < input.sources.size(); ++s) out.reports[contract.sources()[s].name] = input.sources[s].report;
+  for (std::size_t s = 0; s < input.sources.size(); ++s)
+    if (!contract.sources()[s].is_union()) out.reports[contract.sources()[s].name] = input.sources[s].report;
   RowReport& decided = out.reports["decisions"];
   decided.rows = static_cast<std::int64_t>(input.requests.size());
   for (std::size_t d = 0; d < input.requests.size(); ++d) {

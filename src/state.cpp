@@ -20,6 +20,8 @@ bool holds_text(const Field& field, Slot slot) { return slot.held == Held::text 
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
+  for (const TimelineStep& step : plan_->timelines())
+    if (const Source& source = contract.sources()[static_cast<std::size_t>(step.source)]; source.is_union()) throw Error({not_computed(source)});
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
     SourceState state(Rows(contract, static_cast<int>(s), pool_, Rows::Keeping::packed));
     state.timelines.resize(contract.sources()[s].entities.size());

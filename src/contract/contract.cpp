@@ -5,6 +5,9 @@
 #include "names.hpp"
 #include "resolved.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -43,6 +46,18 @@ const std::vector<int>& Contract::inputs() const { return data_->inputs; }
 int Contract::find_source(std::string_view source) const { return contract::index_of(data_->sources, source); }
 int Contract::find_feature(std::string_view feature) const { return contract::index_of(data_->features, feature); }
 int Contract::find_request(std::string_view field) const { return contract::index_of(data_->request, field); }
+std::optional<Failure> Contract::refuses_rows(std::string_view name) const {
+  const int s = find_source(name);
+  if (s >= 0 && !sources()[static_cast<std::size_t>(s)].is_union()) return std::nullopt;
+  std::vector<std::string_view> given;
+  if (s >= 0) {
+    for (const UnionMember& m : sources()[static_cast<std::size_t>(s)].members) given.push_back(sources()[static_cast<std::size_t>(m.source)].name);
+    return Failure{ErrorCode::unknown_source, std::string(name), 0, 0, fmt::format("`{}` is a union: its rows are those of its members", name), fmt::format("give {}", fmt::join(given, ", "))};
+  }
+  for (const Source& source : sources())
+    if (!source.is_union()) given.push_back(source.name);
+  return Failure{ErrorCode::unknown_source, std::string(name), 0, 0, fmt::format("the contract has no source `{}`", name), fmt::format("it has {}", fmt::join(given, ", "))};
+}
 const std::vector<Failure>& Contract::warnings() const { return data_->warnings; }
 
 std::string Contract::resolved_json() const { return contract::resolved(*data_, std::nullopt).dump(2); }

@@ -23,7 +23,25 @@ std::string interval(const Aggregate& a) {
   return rows + fmt::format("{}{}, {}{}", a.window ? bounds[0] : '[', a.window ? back(a.offset + *a.window) : "retention", head, bounds[1]);
 }
 
+std::string columns_of(const Source& s) {
+  std::string out;
+  for (const int f : s.columns) {
+    const Field& c = s.fields[static_cast<std::size_t>(f)];
+    out += fmt::format("  {:<12}{}{}{}\n", c.name, to_string(c.type), c.type == Type::decimal ? fmt::format("({})", c.scale) : "",
+                       c.available_after ? fmt::format(", known {} after", format_duration(*c.available_after)) : c.gated() ? ", known at " + c.available_at : "");
+  }
+  return out;
+}
+
+std::string text_of_union(const Contract& contract, const Source& s) {
+  std::string members, entities;
+  for (const UnionMember& m : s.members) members += (members.empty() ? "" : ", ") + contract.sources()[static_cast<std::size_t>(m.source)].name;
+  for (const SourceEntity& link : s.entities) entities += (entities.empty() ? "" : ", ") + contract.entities()[static_cast<std::size_t>(link.entity)].name;
+  return fmt::format("\nsource {}\n  union of    {}\n  retention   {}\n  entity      {}\n{}", s.name, members, s.retention ? format_duration(*s.retention) : "forever", entities, columns_of(s));
+}
+
 std::string text_of(const Contract& contract, const Source& s) {
+  if (s.is_union()) return text_of_union(contract, s);
   const auto field = [&](int f) -> const std::string& { return s.fields[static_cast<std::size_t>(f)].name; };
   std::string out = fmt::format("\nsource {}\n  happened    {}\n  available   {}\n  retention   {}\n", s.name, field(s.event_time_field),
                                 s.available_time_field >= 0 ? field(s.available_time_field)
@@ -36,12 +54,7 @@ std::string text_of(const Contract& contract, const Source& s) {
     out += fmt::format("  entity      {} by {}{}\n", contract.entities()[static_cast<std::size_t>(link.entity)].name, keys,
                        link.sequence_field >= 0 ? fmt::format(", ties by {}", field(link.sequence_field)) : "");
   }
-  for (const int f : s.columns) {
-    const Field& c = s.fields[static_cast<std::size_t>(f)];
-    out += fmt::format("  {:<12}{}{}{}\n", c.name, to_string(c.type), c.type == Type::decimal ? fmt::format("({})", c.scale) : "",
-                       c.available_after ? fmt::format(", known {} after", format_duration(*c.available_after)) : c.gated() ? ", known at " + c.available_at : "");
-  }
-  return out;
+  return out + columns_of(s);
 }
 
 std::string text_of(const Contract& contract, const Aggregate& a) {

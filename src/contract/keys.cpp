@@ -41,8 +41,11 @@ constexpr auto table = std::to_array<Key>({
     {In::source, "dedup", Holds::text, false, semantic, "payment_id"},
     {In::source, "retention", Holds::duration, true, semantic, "30d"},
     {In::source, "columns", Holds::map, false, semantic, "{amount: {type: decimal, scale: 2}}"},
-    {In::source, "union", Holds::any, false, semantic, "[card_payments, transfers]"},
     {In::source, "description", Holds::text, false, document, "Posted payments."},
+
+    {In::union_source, "union", Holds::list, true, semantic, "[card_payments, transfers]"},
+    {In::union_source, "retention", Holds::duration, false, semantic, "30d"},
+    {In::union_source, "description", Holds::text, false, document, "Payments of every kind."},
 
     {In::column, "type", Holds::text, true, semantic, "decimal"},
     {In::column, "scale", Holds::integer, false, semantic, "2"},
@@ -142,7 +145,7 @@ const Key* find_key(In in, std::string_view name) {
 }
 
 std::string_view to_string(In in) {
-  constexpr std::string_view names[] = {"the contract", "an entity", "a source", "a column", "a feature", "defaults", "model", "checks", "a time column"};
+  constexpr std::string_view names[] = {"the contract", "an entity", "a source", "a column", "a feature", "defaults", "model", "checks", "a time column", "a union"};
   return names[static_cast<int>(in)];
 }
 

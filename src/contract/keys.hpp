@@ -8,7 +8,7 @@
 
 namespace featlib::contract {
 
-enum class In { top, entity, source, column, feature, defaults, model, checks, time_column };
+enum class In { top, entity, source, column, feature, defaults, model, checks, time_column, union_source };
 enum class Holds { text, boolean, integer, number, duration, list, map, any };
 enum class Class { semantic, policy, document };
 

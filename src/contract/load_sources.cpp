@@ -33,7 +33,7 @@ void Loader::entity(const Node& key, const Node& node) {
 
 void Loader::source(const Node& key, const Node& node) {
   if (!named(key, "a source")) return;
-  if (const Node* given = node.find("union")) fail(ErrorCode::unsupported, given->place, "`union` is not in this version", "give the rows as one table");
+  if (node.find("union")) return announce_union(key, node);
   if (!open(node, In::source, fmt::format("source `{}`", key.text))) return;
   Source out;
   out.name = key.text;
@@ -179,6 +179,10 @@ void Loader::request() {
     return;
   }
   const Source& source = data_->sources[static_cast<std::size_t>(data_->request_of)];
+  if (source.is_union()) {
+    fail(ErrorCode::bad_value, place(root_, "request_of"), fmt::format("`request_of` names `{}`, which is a union: a request becomes a row of one source", *of), "name the member it becomes a row of");
+    return;
+  }
   if (source.dedup_field >= 0) append(source.fields[static_cast<std::size_t>(source.dedup_field)], place(root_, "request_of"));
   for (const SourceEntity& link : source.entities)
     if (link.sequence_field >= 0) append(source.fields[static_cast<std::size_t>(link.sequence_field)], place(root_, "request_of"));

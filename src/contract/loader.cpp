@@ -29,6 +29,7 @@ Result<std::shared_ptr<const Contract::Data>> Loader::load() {
   read_defaults();
   each(root_, "entities", [&](const Node& key, const Node& node) { entity(key, node); });
   each(root_, "sources", [&](const Node& key, const Node& node) { source(key, node); });
+  for (const auto& [index, node] : unions_) unite(index, *node);
   request();
   if (has_failed() && data_->sources.empty() && root_.find("sources")) return failed();
   each(root_, "features", [&](const Node& key, const Node& node) { feature(key, node); });

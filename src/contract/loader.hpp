@@ -43,6 +43,12 @@ class Loader : private Reader {
   void sequence_of(const Node& node, Source& out);
   void request();
 
+  // Unions, made once every other source is read (load_union.cpp)
+  void announce_union(const Node& key, const Node& node);
+  void unite(int index, const Node& node);
+  void members(const Node& given, Source& out);
+  void union_retention(const Node& node, Source& out);
+
   // Features: what all kinds have (load_features.cpp)
   void feature(const Node& key, const Node& node);
   Checks checks(const Node& node);
@@ -103,6 +109,7 @@ class Loader : private Reader {
   std::filesystem::path base_;
   std::shared_ptr<Contract::Data> data_ = std::make_shared<Contract::Data>();
   std::vector<Pending> pending_;                        ///< by feature
+  std::vector<std::pair<int, const Node*>> unions_;     ///< index into sources, and where it stands
   std::vector<Place> source_places_;                    ///< by source: its retention
   Bounds default_bounds_ = Bounds::closed_open;
   std::int64_t default_min_rows_ = 0;

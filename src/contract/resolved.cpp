@@ -61,9 +61,8 @@ class Writer {
         if (i.kind == FeatureInput::Kind::request) reads(i.index);
       if (member.kind != FeatureKind::aggregate) continue;
       const Source& s = data_.sources[static_cast<std::size_t>(member.aggregate.source)];
-      out["sources"][s.name] = source(s);
-      for (const SourceEntity& link : s.entities) out["entities"][data_.entities[static_cast<std::size_t>(link.entity)].name] = entity(data_.entities[static_cast<std::size_t>(link.entity)]);
-      if (data_.request_of == member.aggregate.source) out["request_of"] = s.name;
+      add_source(out, member.aggregate.source);
+      for (const UnionMember& m : s.members) add_source(out, m.source);
     }
     out["feature"] = data_.features[static_cast<std::size_t>(feature)].name;
     out["time_zones"] = std::string(time_zone_version());
@@ -71,6 +70,13 @@ class Writer {
   }
 
  private:
+  void add_source(Json& out, int index) const {
+    const Source& s = data_.sources[static_cast<std::size_t>(index)];
+    out["sources"][s.name] = source(s);
+    for (const SourceEntity& link : s.entities) out["entities"][data_.entities[static_cast<std::size_t>(link.entity)].name] = entity(data_.entities[static_cast<std::size_t>(link.entity)]);
+    if (data_.request_of == index) out["request_of"] = s.name;
+  }
+
   void put(Json& out, In in, std::string_view key, Json value) const {
     if (most_ && static_cast<int>(find_key(in, key)->fingerprint) > static_cast<int>(*most_)) return;
     out[std::string(key)] = std::move(value);
@@ -113,7 +119,17 @@ class Writer {
     return out;
   }
 
+  Json union_source(const Source& s) const {
+    Json out = Json::object(), members = Json::array();
+    for (const UnionMember& m : s.members) members.push_back(data_.sources[static_cast<std::size_t>(m.source)].name);
+    put(out, In::union_source, "union", members);
+    put(out, In::union_source, "retention", s.retention ? duration(*s.retention) : Json("forever"));
+    if (!s.description.empty()) put(out, In::union_source, "description", s.description);
+    return out;
+  }
+
   Json source(const Source& s) const {
+    if (s.is_union()) return union_source(s);
     Json out = Json::object(), entities = Json::array(), keys = Json::object(), sequence = Json::object(), columns = Json::object();
     for (const SourceEntity& link : s.entities) {
       const Entity& e = data_.entities[static_cast<std::size_t>(link.entity)];

@@ -59,7 +59,15 @@ struct SourceEntity {
   int sequence_field = -1;                    ///< -1: this entity has no sequence here
 };
 
-/// A stream of events.
+/// A source whose rows are rows of a union. Indices are into the member's own fields and entities.
+struct UnionMember {
+  int source = 0;                             ///< index into Contract::sources()
+  std::vector<int> fields;                    ///< by Source::fields of the union; -1: this member has no such sequence or dedup key
+  std::vector<int> entities;                  ///< by Source::entities of the union
+};
+
+/// A stream of events. A union has no rows of its own: each row of a member is one of its rows, known when the member's is,
+/// with the member's clocks and the columns, keys, sequences and dedup key mapped by UnionMember::fields.
 struct Source {
   std::string name;
   std::vector<SourceEntity> entities;
@@ -71,8 +79,10 @@ struct Source {
   int dedup_field = -1;
   std::optional<Duration> retention;          ///< nothing: forever
   std::vector<int> columns;                   ///< fields declared under `columns`, in file order
+  std::vector<UnionMember> members;           ///< of a union, in the order of the file, which tells equal rows apart; else empty
   std::string description;
 
+  bool is_union() const { return !members.empty(); }
   int find_field(std::string_view name) const;   ///< index or -1
 };
 
@@ -200,6 +210,8 @@ class Contract {
   int find_source(std::string_view name) const;    ///< index or -1
   int find_feature(std::string_view name) const;
   int find_request(std::string_view name) const;
+  /// Why no rows can be given under a name: no source has it, or a union, whose members have the rows. Nothing when they can.
+  std::optional<Failure> refuses_rows(std::string_view source) const;
 
   /// Lower-case hex SHA-256 of the canonical resolved form.
   std::string fingerprint(FingerprintKind kind) const;

@@ -45,6 +45,9 @@ struct TimelineStep {
   std::vector<WindowStep> windows;
 };
 
+/// The failure of a contract that reads a union, while nothing computes its values: a wrong number would be worse.
+Failure not_computed(const Source& a_union);
+
 class Plan {
  public:
   explicit Plan(Contract contract);
