@@ -77,6 +77,7 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
   for (const WindowStep& window : in.step.windows) {
     request_fields_.insert(request_fields_.end(), window.argument_request.begin(), window.argument_request.end());
     request_fields_.insert(request_fields_.end(), window.where_request.begin(), window.where_request.end());
+    if (window.aggregate->compared_request >= 0) request_fields_.push_back(window.aggregate->compared_request);
   }
   std::sort(request_fields_.begin(), request_fields_.end());
   request_fields_.erase(std::unique(request_fields_.begin(), request_fields_.end()), request_fields_.end());

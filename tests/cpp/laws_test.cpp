@@ -216,3 +216,34 @@ TEST_CASE("a state restored from a snapshot goes on as if it had never stopped")
     require_same(c, said.given, offline(c, said.asks, stopped.exported(), 1), "given = replay of the export of the restored", actions);
   });
 }
+
+TEST_CASE("the cases meet every aggregate in every kind of window, with every bound, with a value") {
+  const auto window_of = [](const Aggregate& a) -> std::string {
+    if (a.bucket) return std::string(to_string(*a.bucket)) + " bucket";
+    if (a.gap) return "session";
+    if (!a.window) return a.lifetime ? "lifetime" : "row count";
+    return a.last ? "row count in a window" : "sliding";
+  };
+  std::map<std::string, int> valued;   ///< features by what they are, with a value for some decision
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const Case c = make_case(seed);
+    const auto given = offline(c, c.decisions, tables_of(c), 1);
+    for (std::size_t f = 0; f < c.contract.features().size(); ++f) {
+      const Feature& feature = c.contract.features()[f];
+      if (feature.kind != FeatureKind::aggregate) continue;
+      const Aggregate& a = feature.aggregate;
+      const bool ok = std::any_of(given.begin(), given.end(), [&](const Answer& answer) { return answer[f].status == status_of(Cause::ok); });
+      std::vector<std::string> seen{window_of(a)};
+      if (seen[0] == "sliding") seen.push_back("bounds " + std::string(to_string(a.bounds)));
+      if (a.where) seen.emplace_back("where");
+      if (a.offset) seen.emplace_back("offset");
+      if (a.include_request) seen.emplace_back("include_request");
+      for (const std::string& what : seen) valued[std::string(to_string(a.kind)) + ", " + what] += ok;
+    }
+  }
+  CHECK(valued.size() == 28 * 14 - 2);   // a decay has a window of 64 half-lives where none is given: no plain row count
+  for (const auto& [what, n] : valued) {
+    CAPTURE(what);
+    CHECK(n > 0);
+  }
+}

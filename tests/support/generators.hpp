@@ -8,56 +8,23 @@
 /// pools: equal times, copies, late rows and labels, and rows exactly on a bound are met in nearly every case.
 #pragma once
 
+#include "support/aggregates.hpp"
 #include "support/tables.hpp"
 
 #include <featlib/contract/contract.hpp>
 #include <featlib/core/time.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <map>
 #include <optional>
-#include <random>
-#include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace featlib::testing {
 
-using Json = nlohmann::ordered_json;
 using Values = std::vector<Value>;
-
-/// Chance, of a seed, or of bytes that a fuzzer changes: one a draw, and when they are used up the least of everything.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : from_(std::mt19937_64(seed)) {}
-  explicit Random(std::span<const std::uint8_t> bytes) : from_(bytes) {}
-  /// 0 .. n - 1; plain modulo, so that every standard library draws the same.
-  int below(int n) { return static_cast<int>(draw() % static_cast<std::uint64_t>(n)); }
-  bool percent(int p) { return std::holds_alternative<std::mt19937_64>(from_) ? below(100) < p : draw() * 100 >= 256 * static_cast<std::uint64_t>(100 - p); }
-  template <class T>
-  const T& pick(const std::vector<T>& from) { return from[static_cast<std::size_t>(below(static_cast<int>(from.size())))]; }
-  template <class T>
-  void shuffle(std::vector<T>& values) {
-    for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[draw() % i]);
-  }
-
- private:
-  std::uint64_t draw() {
-    if (auto* engine = std::get_if<std::mt19937_64>(&from_)) return (*engine)();
-    auto& bytes = std::get<std::span<const std::uint8_t>>(from_);
-    if (bytes.empty()) return 0;
-    const std::uint8_t first = bytes.front();
-    bytes = bytes.subspan(1);
-    return first;
-  }
-
-  std::variant<std::mt19937_64, std::span<const std::uint8_t>> from_;
-};
 
 /// A decision: its instant (null and impossible ones are met in tables) and the request's fields.
 struct Ask {
@@ -98,16 +65,15 @@ class ContractMaker {
     if (random_.percent(40)) sources_["other"] = source(random_.percent(60));
 
     Json contract = {{"featlib", 1}, {"name", "generated"}, {"version", "1.0.0"}, {"owner", "tests@example.com"}};
-    Json request = Json::object();
     for (const auto& [name, column] : sources_["events"]["columns"].items())
-      if (name != "event_id" && !gated(column)) request[name] = column;
-    request["word"] = {{"type", "string"}};
+      if (name != "event_id" && !AggregateMaker::gated(column)) request_[name] = column;
+    request_["word"] = {{"type", "string"}};
     const bool request_of = random_.percent(65);
     Json features = Json::object();
     for (int i = 0, n = least_ + random_.below(most_ - least_ + 1); i < n; ++i) features["a" + std::to_string(i)] = aggregate();
     features["word"] = {{"from", "request.word"}, {"type", "category"}, {"vocabulary", {"a", "b"}}};
     features["spelled"] = {{"from", "request.word"}};
-    for (const auto& [name, column] : request.items())
+    for (const auto& [name, column] : request_.items())
       if (random_.percent(25)) features["r_" + name] = {{"from", "request." + name}};
     if (numbers_.size() >= 2) {
       features["ratio"] = {{"expr", random_.pick(numbers_) + " / " + random_.pick(numbers_)}};
@@ -115,24 +81,25 @@ class ContractMaker {
     }
     for (auto& [name, source] : sources_.items()) {
       Duration need = 0;
-      for (const auto& feature : features)
-        if (feature.value("from", "") == name)
-          need = std::max(need, *parse_duration(feature.value("window", "0s")) + *parse_duration(feature.value("offset", "0s")));
+      bool bounded = false;               // a decay over the whole retention needs an end to it
+      for (const auto& feature : features) {
+        if (feature.value("from", "") != name) continue;
+        need = std::max(need, AggregateMaker::reach(feature));
+        bounded = bounded || (feature["aggregate"].get<std::string>().starts_with("decay") && feature.contains("lifetime"));
+      }
       need = std::max<Duration>(need, hour);
       const std::vector<Duration> kept{need, need, need + 1, need + day};
-      source["retention"] = random_.percent(15) ? "forever" : format_duration(random_.pick(kept));
+      source["retention"] = !bounded && random_.percent(15) ? "forever" : format_duration(random_.pick(kept));
     }
     contract["entities"] = entities_;
     contract["sources"] = sources_;
     if (request_of) contract["request_of"] = "events";
-    contract["request"] = request;
+    contract["request"] = request_;
     contract["features"] = features;
     return contract;
   }
 
  private:
-  static bool gated(const Json& column) { return column.contains("available_after") || column.contains("available_at"); }
-
   std::vector<std::string> two_of(std::vector<std::string> from) { return {random_.pick(from), random_.pick(from)}; }
 
   std::vector<std::string> entities_of(const Json& source) {
@@ -181,103 +148,22 @@ class ContractMaker {
   }
 
   Json aggregate() {
-    static const std::vector<std::string> kinds{"count", "count_if", "sum", "mean", "min", "max", "std", "var", "first", "last", "lag", "count_distinct", "time_since_last"};
     std::vector<std::string> names;
     for (const auto& [name, source] : sources_.items()) names.push_back(name);
-    Json out;
     const std::string from = random_.pick(names);
-    const Json& source = sources_[from];
-    out["from"] = from;
-    const auto entities = entities_of(source);
+    Json out = {{"from", from}};
+    const auto entities = entities_of(sources_[from]);
     if (entities.size() > 1) out["by"] = random_.pick(entities);
-
-    std::vector<std::string> read;
-    std::string kind = random_.pick(kinds), type = "float64";
-    std::vector<std::string> candidates;
-    const bool numeric = kind == "sum" || kind == "mean" || kind == "std" || kind == "var";
-    for (const auto& [name, column] : source["columns"].items()) {
-      const std::string t = column["type"];
-      if (numeric && (t == "string" || t == "timestamp")) continue;
-      candidates.push_back(name);
-      if (gated(column)) candidates.insert(candidates.end(), 2, name);   // labels are the hard part
-    }
-    const bool plain = kind == "count" || kind == "time_since_last" || kind == "count_if";
-    if (candidates.empty() && !plain) kind = "count";
-    if (kind == "count" || (candidates.empty() && plain && kind != "time_since_last")) {
-      out["aggregate"] = "count()";
-      type = "int64";
-    } else if (kind == "time_since_last") {
-      out["aggregate"] = "time_since_last(" + random_.pick<std::string>({"seconds", "minutes", "hours", "days"}) + ")";
-    } else if (kind == "count_if") {
-      out["aggregate"] = "count_if(" + condition(source, read) + ")";
-      type = "int64";
-    } else {
-      const std::string column = random_.pick(candidates);
-      const std::string t = source["columns"][column]["type"];
-      read.push_back(column);
-      std::string argument = column;
-      if (t == "float64" && random_.percent(20)) argument = random_.pick<std::string>({"abs(" + column + ")", "coalesce(" + column + ", 0.5)"});
-      out["aggregate"] = kind + "(" + argument + (kind == "lag" ? ", " + std::to_string(random_.below(3)) : "") + ")";
-      if ((kind == "std" || kind == "var") && random_.percent(40)) out["ddof"] = random_.below(2);
-      if ((kind == "first" || kind == "last" || kind == "lag") && random_.percent(35)) out["nulls"] = "keep";
-      const bool whole = kind == "count_distinct" || (kind == "sum" && (t == "int64" || t == "bool"));
-      type = whole ? "int64" : numeric || t == "decimal" ? "float64" : t;
-    }
-    if (random_.percent(30)) out["where"] = condition(source, read);
-
-    bool labels = false, any_gate = false;
-    for (const std::string& c : read) {
-      labels = labels || source["columns"][c].contains("available_after");
-      any_gate = any_gate || gated(source["columns"][c]);
-    }
-    const bool reads_key = std::find(read.begin(), read.end(), "event_id") != read.end();
-    const bool includes = from == "events" && !any_gate && !reads_key && random_.percent(25);
-    std::string offset = includes ? "0s" : random_.pick(offsets_);
-    if (labels && *parse_duration(offset) < *parse_duration(label_delay_)) offset = random_.percent(60) ? label_delay_ : "2d";
-    if (offset != "0s") out["offset"] = offset;
-    const int shape = random_.below(100);
-    if (shape < 65) {
-      out["window"] = random_.pick(windows_);
-      if (random_.percent(20)) out["last"] = 1 + random_.below(3);
-    } else if (shape < 85) {
-      out["last"] = 1 + random_.below(4);
-    } else {
-      out["lifetime"] = true;
-    }
-    if (includes) {
-      out["include_request"] = true;
-      out["bounds"] = random_.pick<std::string>({"(]", "[]"});
-    } else if (random_.percent(75)) {
-      out["bounds"] = random_.pick<std::string>({"[)", "(]", "[]", "()"});
-    }
-    if (random_.percent(40)) out["min_rows"] = 1 + random_.below(3);
-    if (random_.percent(30)) {
-      if (type == "int64") out["fallback"] = -7;
-      else if (type == "float64") out["fallback"] = 0.5;
-      else if (type == "string") out["fallback"] = "none";
-    }
-    if (type == "float64" || type == "int64") numbers_.push_back("a" + std::to_string(aggregates_));
+    AggregateMaker maker(random_, sources_[from]["columns"], request_, label_delay_, windows_, offsets_);
+    maker.fill(out, from == "events");
+    if (maker.type() == "float64" || maker.type() == "int64") numbers_.push_back("a" + std::to_string(aggregates_));
     ++aggregates_;
     return out;
   }
 
-  std::string condition(const Json& source, std::vector<std::string>& read) {
-    std::vector<std::string> names;
-    for (const auto& [name, column] : source["columns"].items()) names.push_back(name);
-    const std::string c = random_.pick(names);
-    read.push_back(c);
-    const std::string type = source["columns"][c]["type"];
-    if (type == "bool" && random_.percent(70)) return c;
-    static const std::map<std::string, std::vector<std::string>> literals{
-        {"float64", {"0.0", "0.1", "1e308"}}, {"int64", {"0", "7", "9007199254740993"}}, {"decimal", {"0", "0.01", "12.34"}}, {"string", {"''", "'a'", "'\xc3\xa9'"}}};
-    const auto found = literals.find(type);
-    if (found == literals.end() || random_.percent(20)) return c + (random_.percent(50) ? " is null" : " is not null");
-    return c + " " + random_.pick<std::string>({"=", "!=", "<", "<=", ">", ">="}) + " " + random_.pick(found->second);
-  }
-
   Random& random_;
   int least_, most_;
-  Json entities_ = Json::object(), sources_ = Json::object();
+  Json entities_ = Json::object(), sources_ = Json::object(), request_ = Json::object();
   std::vector<std::string> windows_, offsets_, numbers_;
   std::string label_delay_;
   int aggregates_ = 0;
@@ -295,16 +181,25 @@ class ValueMaker {
 
     for (const Duration d : {Duration{0}, Duration{1}, hour, hour + 1, day, 3 * day, 30 * day})
       if (as_of.size() < 2 || random_.percent(60)) as_of.push_back(monday + d);
-    std::vector<Duration> back{0, 1};
+    std::vector<Duration> back{0, 1};                       // the edges of windows,
+    std::vector<std::pair<Duration, Duration>> windows;     // and the windows, (offset, width): rows stand inside too
     for (const Feature& f : contract.features()) {
       if (f.kind != FeatureKind::aggregate) continue;
-      back.push_back(f.aggregate.offset);
-      if (f.aggregate.window) back.push_back(f.aggregate.offset + *f.aggregate.window);
+      const Aggregate& a = f.aggregate;
+      back.push_back(a.offset);
+      if (a.window) back.push_back(a.offset + *a.window);
+      windows.emplace_back(a.offset, a.gap ? 2 * *a.gap : a.window.value_or(2 * day));
+      if (a.gap) for (int i = 1; i <= 3; ++i) back.push_back(a.offset + i * *a.gap);
+      if (a.bucket) {
+        const Duration into = ((as_of[0] - a.offset - a.origin) % *a.window + *a.window) % *a.window;
+        back.push_back(a.offset + into);
+        back.push_back(a.offset + into + *a.window);
+      }
     }
     for (const Source& s : contract.sources())
       if (s.retention) back.push_back(*s.retention);
     for (int i = 0, n = 4 + random_.below(12); i < n; ++i)
-      event_time.push_back(random_.pick(as_of) - random_.pick(back) + random_.below(3) - 1);
+      event_time.push_back(random_.pick(as_of) - inside_or_edge(windows, back) + random_.below(3) - 1);
   }
 
   std::vector<Instant> as_of, event_time;
@@ -391,7 +286,7 @@ class ValueMaker {
 
   std::vector<Values> rows(const Contract& contract, const Source& source) {
     std::vector<Values> out;
-    const int n = random_.percent(5) ? 0 : 1 + random_.below(24);
+    const int n = random_.percent(5) ? 0 : 1 + random_.below(40);
     while (static_cast<int>(out.size()) < n) out.push_back(next_row(contract, source, out));
     return out;
   }
@@ -443,6 +338,12 @@ class ValueMaker {
   }
 
  private:
+  Duration inside_or_edge(const std::vector<std::pair<Duration, Duration>>& windows, const std::vector<Duration>& edges) {
+    if (windows.empty() || random_.percent(40)) return random_.pick(edges);
+    const auto& [offset, width] = random_.pick(windows);
+    return offset + width * (1 + random_.below(7)) / 8;
+  }
+
   Random& random_;
   std::vector<double> reals_;
 };
