@@ -60,7 +60,12 @@ class Writer {
       for (const FeatureInput& i : member.inputs)
         if (i.kind == FeatureInput::Kind::request) reads(i.index);
       if (member.kind != FeatureKind::aggregate) continue;
-      const Source& s = data_.sources[static_cast<std::size_t>(member.aggregate.source)];
+      const Aggregate& a = member.aggregate;
+      const Source& s = data_.sources[static_cast<std::size_t>(a.source)];
+      if (a.compared_request >= 0) reads(a.compared_request);
+      if (a.include_request)
+        for (const std::vector<int>* fields : {&a.argument_fields, &a.where_fields})
+          for (const int f : *fields) reads(index_of(data_.request, s.fields[static_cast<std::size_t>(f)].name));
       add_source(out, member.aggregate.source);
       for (const UnionMember& m : s.members) add_source(out, m.source);
     }

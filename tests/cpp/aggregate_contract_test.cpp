@@ -182,6 +182,24 @@ TEST_CASE("second spellings mean the same, other arguments another value") {
   for (const auto& [left, right] : different) CHECK(left != right);
 }
 
+TEST_CASE("the fingerprint of a feature covers the request's fields that it reads") {
+  const auto differs = [](const std::string& call, const std::string& window, const std::string& other) {
+    const std::string text = contract_text(feature(call, window));
+    std::string changed = text;
+    const std::string field = "  amount: {type: decimal, scale: 2}\n  items: {type: float64}";
+    changed.replace(changed.find(field), field.size(), other);
+    return testing::parse(text).feature_fingerprint(0) != testing::parse(changed).feature_fingerprint(0);
+  };
+  const std::string rounded = "  amount: {type: decimal, scale: 2, round: true}\n  items: {type: float64}", of_another = "  amount: {type: decimal, scale: 2}\n  items: {type: float64, nan: null}";
+  for (const auto& [call, window] : std::vector<std::pair<std::string, std::string>>{{"share(amount)", "window: 1d"}, {"seen_before(amount)", "window: 1d"}, {"sum(amount)", "window: 1d, bounds: \"(]\", include_request: true"}, {"count()", "window: 1d, bounds: \"(]\", include_request: true, where: \"amount > 1\""}}) {
+    CAPTURE(call);
+    CHECK(differs(call, window, rounded));
+    CHECK_FALSE(differs(call, window, of_another));
+  }
+  CHECK_FALSE(differs("share(amount, 1)", "window: 1d", rounded));
+  CHECK_FALSE(differs("sum(amount)", "window: 1d", rounded));
+}
+
 TEST_CASE("the p of a quantile is the decimal that was written") {
   const auto p = [](const std::string& text) {
     const Aggregate a = aggregate_of("quantile(amount, " + text + ")");
