@@ -51,11 +51,12 @@ wheel: setup  ## build a wheel into dist/
 	@$(step) "pip: wheel" $(python) -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation -w dist .
 	@ls dist
 
-lint: setup  ## layers, versions and, where clang-format is installed, layout
+lint: setup  ## layers, versions, the schema and, where clang-format is installed, layout
 	@$(python) tools/check_layers.py
 	@$(python) tools/check_versions.py
+	@$(python) tools/make_schema.py --check
 	@if command -v clang-format >/dev/null; then \
 	  git ls-files '*.hpp' '*.cpp' '*.h' | xargs clang-format --dry-run --Werror; fi
 
 clean:  ## remove what was built; keep .venv
-	rm -rf build dist python/featlib/_core.*.so
+	rm -rf build dist python/featlib/_core.*.so python/featlib/contract.schema.json

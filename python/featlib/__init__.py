@@ -34,10 +34,12 @@ from featlib._core import (
     replay,
     replay_decisions,
 )
+from featlib.schema import contract_schema
 from featlib.skew import skew
 
 __all__ = [
     "Contract",
+    "contract_schema",
     "replay",
     "reference",
     "FeatureTable",

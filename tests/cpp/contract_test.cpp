@@ -51,6 +51,8 @@ sources:
     event_time: paid_at
     delay: 1h
     retention: 400d
+  refunds: {entity: card, event_time: refunded_at, delay: 1h, retention: 390d}
+  money: {union: [payments, refunds], retention: 380d}
 request_of: transactions
 request:
   amount: {type: decimal, scale: 2, unit: USD}
@@ -151,6 +153,7 @@ const std::vector<Wrong>& wrongs() {
       {{{"owner:", "^ownr:"}}, unknown_key, "the contract has no key `ownr`", "did you mean `owner`?"},
       {{{"{key: card_id", "{^ky: card_id"}}, unknown_key, "entity `card` has no key `ky`", "`key`"},
       {{{"dedup:", "^dedupe:"}}, unknown_key, "source `transactions` has no key `dedupe`", "`dedup`"},
+      {{{"union: [payments, refunds], retention", "union: [payments, refunds], ^dedup"}}, unknown_key, "union `money` has no key `dedup`", "one of union, retention"},
       {{{"{column: ts, unit", "{column: ts, ^units"}}, unknown_key, "`event_time` has no key `units`", "`unit`"},
       {{{"available_after", "^availabl_after"}}, unknown_key, "column `is_fraud`", "`available_after`"},
       {{{"window: 7d\n", "^windw: 7d\n"}}, unknown_key, "feature `avg_amount` has no key `windw`", "`window`"},
@@ -242,6 +245,7 @@ const std::vector<Wrong>& wrongs() {
       {{{"sequence: {card", "sequence: {^shop"}}, unknown_name, "`sequence` names `shop`", ""},
       {{{"request_of: transactions", "request_of: ^transaction"}}, unknown_name, "which is no source", "`transactions`"},
       {{{"from: payments", "from: ^payment"}}, unknown_name, "reads `payment`, which is no source", "`payments`"},
+      {{{"[payments, refunds]", "^[payments, refund]"}}, unknown_name, "names `refund`, which is no source", "`refunds`"},
       {{{"by: card", "by: ^crad"}}, unknown_name, "is by `crad`", "`card`"},
       {{{"mean(amount)", "mean(^amuont)"}}, unknown_name, "source `transactions` has no column `amuont`", "`amount`"},
       {{{"where: amount > 0", "where: 0 < ^amuont"}}, unknown_name, "source `transactions` has no column `amuont`", "`amount`"},
@@ -253,6 +257,7 @@ const std::vector<Wrong>& wrongs() {
       // What contradicts
       {{{"window: 365d", "window: ^401d"}}, window_exceeds_retention, "feature `idle_days` needs 401d of `payments`, serving keeps 400d (line 28)", "raise `retention`"},
       {{{"window: 365d", "window: ^365d, offset: 36d"}}, window_exceeds_retention, "needs 365d + 36d", "lower the window"},
+      {{{"retention: 380d", "retention: ^391d"}}, bad_value, "its member `refunds` 390d (line 29)", "leave it out"},
       {{{"window: 1d, bounds: \"[)\", bucket: current", "window: ^201d, bounds: \"[)\", bucket: complete"}}, window_exceeds_retention, "needs 201d + 201d", "lower"},
       {{{"max_length: 4h", "max_length: ^400d"}}, window_exceeds_retention, "needs 400d + 30m", "lower"},
       {{{"window: 365d", "last: 3, offset: ^401d"}}, window_exceeds_retention, "serving keeps 400d", "lower"},
@@ -512,6 +517,9 @@ const std::vector<Change>& changes() {
       {In::source, "retention", Class::semantic, {{"400d", "500d"}}},
       {In::source, "columns", Class::semantic, {{"    columns:\n", "    columns:\n      channel: {type: string}\n"}}},
       {In::source, "description", Class::document, {{"    entity: card\n", "    description: Posted.\n    entity: card\n"}}},
+      {In::union_source, "union", Class::semantic, {{"[payments, refunds]", "[refunds, payments]"}}},
+      {In::union_source, "retention", Class::semantic, {{"380d", "370d"}}},
+      {In::union_source, "description", Class::document, {{"{union: ", "{description: All., union: "}}},
       {In::column, "type", Class::semantic, {{"country: {type: string}", "country: {type: category}"}}},
       {In::column, "scale", Class::semantic, {{"scale: 2", "scale: 3"}}},
       {In::column, "unit", Class::document, {{"unit: USD", "unit: EUR"}}},
@@ -591,7 +599,6 @@ TEST_CASE("every key has a change of its fingerprint") {
       {In::top, "featlib"},       // 1 is all there is
       {In::top, "defaults"},      // by what it holds
       {In::source, "entity"},     // is short for entities
-      {In::source, "union"},      // is not computed yet
   };
   std::set<std::pair<In, std::string_view>> met = none;
   for (const Change& change : changes()) met.insert({change.in, change.key});
@@ -680,6 +687,42 @@ TEST_CASE("a feature's fingerprint covers what it reads, through other features,
   CHECK(changed({{"int64}", "string}"}}) == of_transactions);
   CHECK(changed({{"[avg_amount, fraud_share", "[fraud_share, avg_amount"}}).empty());
   CHECK(changed({{"Spends otherwise", "Spends more"}, {"[0, 100000]", "[0, 1]"}, {"version: 2.1.0", "version: 3.0.0"}}).empty());
+}
+
+// ---- the JSON Schema --------------------------------------------------------------------------------------------------
+
+TEST_CASE("the JSON Schema has the keys of the table and no others, each with its fingerprint, the required ones required") {
+  std::ifstream file(FEATLIB_SOURCE_DIR "/schema/contract.schema.json");
+  const Json schema = Json::parse(file);
+  const std::vector<std::pair<In, Json>> places{
+      {In::top, schema},
+      {In::entity, schema["$defs"]["entity"]},
+      {In::source, schema["$defs"]["source"]},
+      {In::column, schema["$defs"]["column"]},
+      {In::time_column, schema["$defs"]["time_column"]},
+      {In::union_source, schema["$defs"]["union_source"]},
+      {In::feature, schema["$defs"]["feature"]},
+      {In::defaults, schema["$defs"]["defaults"]},
+      {In::model, schema["$defs"]["model"]},
+      {In::checks, schema["$defs"]["checks"]},
+  };
+  std::size_t keys = 0;
+  for (const auto& [in, place] : places) {
+    CAPTURE(to_string(in));
+    CHECK(place["additionalProperties"] == false);
+    const std::vector<std::string> required = place.value("required", std::vector<std::string>{});
+    for (const auto& [name, property] : place["properties"].items()) {
+      CAPTURE(name);
+      const contract::Key* key = contract::find_key(in, name);
+      REQUIRE(key);
+      constexpr std::string_view classes[] = {"semantic", "policy", "document"};
+      CHECK(property["x-fingerprint"] == classes[static_cast<int>(key->fingerprint)]);
+      CHECK(std::count(required.begin(), required.end(), name) == key->required);
+      CHECK_FALSE(property["description"].get<std::string>().empty());
+      ++keys;
+    }
+  }
+  CHECK(keys == contract::keys().size());
 }
 
 // ---- the resolved form ----------------------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ def main() -> None:
     assert_type(contract.warnings, list[fl.Failure])
     assert_type((contract.fingerprint(), contract.fingerprint("policy"), contract.feature_fingerprint("mean_7d")), tuple[str, str, str])
     assert_type((contract.resolved_json(), contract.describe()), tuple[str, str])
+    assert_type(fl.contract_schema(), dict[str, Any])
 
     training(contract, {"card_id": ["a"], "at": [1_600_000_100]})
     errors()
