@@ -152,10 +152,10 @@ std::optional<Error> read_corrections(const CorrectionColumns& columns, const Ta
       continue;
     }
     if (correction == Correction::none) continue;
-    if (source.dedup_field < 0) return without_dedup(source, table.name());
+    if (auto failure = uncorrectable(source, table.name())) return Error({std::move(*failure)});
     if (!rows.corrected()) rows.expect_corrections();
     rows.correction[row] = correction;
-    if (columns.version >= 0) rows.version[row] = versions[row].integer();
+    if (columns.version >= 0) rows.version.set(row, versions[row].integer());
     if (rows.dedup_key(row).is_null()) refusals.refuse(row, Refusal::missing_key, source.dedup_field);
   }
   return std::nullopt;
@@ -163,9 +163,15 @@ std::optional<Error> read_corrections(const CorrectionColumns& columns, const Ta
 
 }  // namespace
 
-Error without_dedup(const Source& source, const std::string& where) {
-  return Error(ErrorCode::bad_row, fmt::format("a correction in source `{}`, which has no key to find the rows it corrects", source.name),
-               "declare `dedup`, the column whose value names a row", where);
+std::optional<Failure> uncorrectable(const Source& source, const std::string& where) {
+  if (source.dedup_field < 0)
+    return Failure{ErrorCode::bad_row, where, 0, 0, fmt::format("source `{}` has no `dedup` key by which a correction could find its row", source.name),
+                   "declare `dedup`, the column whose value names a row"};
+  for (const std::string_view name : {correction_column, version_column})
+    if (source.find_field(name) >= 0)
+      return Failure{ErrorCode::bad_row, where, 0, 0, fmt::format("source `{}` declares a column `{}`, where its history would carry corrections", source.name, name),
+                     "give the column another name"};
+  return std::nullopt;
 }
 
 Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities, int threads) {
@@ -270,8 +276,8 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
   for (auto& column : rows.stamps) keep(column.dense(), kept);
   for (auto& column : rows.entity) keep(column.dense(), kept);
   keep(rows.correction, kept);
-  keep(rows.version, kept);
-  keep(rows.hidden_at, kept);
+  keep(rows.version.dense(), kept);
+  keep(rows.hidden_at.dense(), kept);
 
   batch.report.rows = table.rows();
   batch.report.accepted = static_cast<std::int64_t>(kept.size());

@@ -23,6 +23,7 @@ void PackedColumn::begin(std::size_t at, std::uint64_t value) {
   // As wide as the page before it: values of one column are alike. Its base holds too unless they have risen past its middle.
   Page& page = pages_[at];
   page.fresh = false;
+  if (sparse_) return;
   page.base = value;
   if (at == 0 || pages_[at - 1].width == 0) return allocate(page, 0);
   const Page& before = pages_[at - 1];

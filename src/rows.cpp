@@ -101,6 +101,8 @@ Rows::Rows(const Contract& contract, int source, TextPool& pool, Keeping keeping
   fields[static_cast<std::size_t>(source_->event_time_field)].keep_packed(event_time.packed());   // one column, two names
   for (auto& column : stamps) column.keep_packed();
   for (auto& column : entity) column.keep_packed();
+  version.keep_packed();
+  hidden_at.keep_packed(true);
 }
 
 void Rows::resize(std::size_t rows) {
@@ -116,6 +118,7 @@ void Rows::resize(std::size_t rows) {
 }
 
 void Rows::expect_corrections() {
+  corrected_ = true;
   correction.resize(size(), Correction::none);
   version.resize(size());
   hidden_at.resize(size(), never);

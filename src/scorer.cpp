@@ -11,10 +11,6 @@
 namespace featlib {
 namespace {
 
-bool holds_text(const Field& field, Slot slot) {
-  return slot.held == Held::text || (slot.held == Held::value && (field.type == Type::string || field.type == Type::category));
-}
-
 /// 128 random bits, for requests that came without a name.
 std::string random_id() {
   thread_local std::mt19937_64 random{(static_cast<std::uint64_t>(std::random_device{}()) << 32) | std::random_device{}()};

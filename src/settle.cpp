@@ -74,11 +74,11 @@ void settle_corrections(Rows& rows, std::vector<bool>& counts) {
     if (rows.correction[row] != Correction::none) versions[key_of(row)].push_back(row);
   for (auto& [key, list] : versions) {
     std::stable_sort(list.begin(), list.end(), [&](Row a, Row b) { return rows.compare_versions(a, b) < 0; });
-    for (std::size_t i = 0; i + 1 < list.size(); ++i) rows.hidden_at[list[i]] = rows.known_at[list[i + 1]];
+    for (std::size_t i = 0; i + 1 < list.size(); ++i) rows.hidden_at.set(list[i], rows.known_at[list[i + 1]]);
   }
   for (Row row = 0; row < rows.size(); ++row) {
     if (rows.correction[row] == Correction::none && !rows.dedup_key(row).is_null())
-      if (const auto found = versions.find(key_of(row)); found != versions.end()) rows.hidden_at[row] = rows.known_at[found->second.front()];
+      if (const auto found = versions.find(key_of(row)); found != versions.end()) rows.hidden_at.set(row, rows.known_at[found->second.front()]);
     if (rows.correction[row] == Correction::retract || rows.hidden_at[row] <= rows.known_at[row]) counts[row] = false;
   }
 }

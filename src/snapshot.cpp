@@ -1,7 +1,6 @@
 #include <featlib/vector/state.hpp>
 
 #include <featlib/core/arithmetic.hpp>
-#include <featlib/core/arrow_export.hpp>
 #include <featlib/core/fingerprint.hpp>
 
 #include <fmt/format.h>
@@ -12,9 +11,7 @@
 namespace featlib {
 namespace {
 
-constexpr std::string_view magic = "featlib state 1\n";
-
-bool is_text(const Field& field) { return field.type == Type::string || field.type == Type::category; }
+constexpr std::string_view magic = "featlib state 2\n";
 
 }  // namespace
 
@@ -95,6 +92,32 @@ void State::write_rows(SnapshotWriter& out, const Rows& rows, const std::vector<
     for (std::size_t f = 0; f < rows.fields.size(); ++f) out.slot(rows.source().fields[f], rows.fields[f][row]);
     for (const auto& column : rows.stamps) out.i64(column[row]);
     for (const auto& column : rows.entity) out.u64(column[row]);
+    out.u64(static_cast<std::uint64_t>(rows.correction_of(row)));
+    if (rows.correction_of(row) != Correction::none) out.i64(rows.version[row]);
+  }
+}
+
+void State::write_versions(SnapshotWriter& out, const SourceState& state, const std::vector<Row>& held) const {
+  boost::unordered_flat_map<Row, std::uint64_t> place;   // of a row in the snapshot
+  for (std::size_t i = 0; i < held.size(); ++i) place.emplace(held[i], i);
+  std::uint64_t keys = 0;
+  for (const auto& [key, keyed] : state.keyed) keys += !keyed.versions.empty();
+  out.u64(keys);
+  for (const auto& [key, keyed] : state.keyed) {
+    if (keyed.versions.empty()) continue;
+    const Source& source = state.rows.source();
+    out.slot(source.fields[static_cast<std::size_t>(source.dedup_field)], {key.first, static_cast<Held>(key.second)});
+    out.u64(keyed.versions.size());
+    for (const Version& version : keyed.versions) {
+      out.i64(version.known_at);
+      out.i64(version.number);
+      out.u64(version.retracts);
+      out.u64(version.matched);
+      out.i64(version.deadline);
+      out.u64(version.row == no_row ? no_row : place.at(version.row));
+      out.u64(version.given.size());
+      for (const bool given : version.given) out.u64(given);
+    }
   }
 }
 
@@ -127,7 +150,7 @@ std::vector<std::byte> State::snapshot() const {
     out.i64(state.complete_from);
     out.i64(state.evicted_to);
     const SourceCounters& c = state.counters;
-    for (const std::int64_t n : {c.observed, c.labels, c.duplicates, c.observed_late, c.unmatched, c.null_keys, c.evicted}) out.i64(n);
+    for (const std::int64_t n : {c.observed, c.labels, c.replaced, c.retracted, c.duplicates, c.moved_keys, c.observed_late, c.unmatched, c.null_keys, c.evicted}) out.i64(n);
     out.u64(c.refused.size());
     for (const auto& [why, n] : c.refused) { out.u64(static_cast<std::uint64_t>(why)); out.i64(n); }
     std::vector<Row> held;
@@ -145,6 +168,7 @@ std::vector<std::byte> State::snapshot() const {
         out.i64(label.deadline);
         out.u64(label.matched);
       }
+    write_versions(out, state, held);
   }
   const auto hash = sha256(out.bytes);
   out.raw(hash.data(), hash.size());
@@ -165,13 +189,50 @@ bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
       const auto entity = static_cast<std::size_t>(rows.source().entities[e].entity);
       if (rows.entity[e][row] != no_entity && rows.entity[e][row] >= entities_[entity].size()) in.ok = false;
     }
+    const std::uint64_t correction = in.u64();
+    if (correction > static_cast<std::uint64_t>(Correction::replace)) in.ok = false;
+    if (in.ok && correction != 0) {
+      if (!rows.corrected()) rows.expect_corrections();
+      rows.correction[row] = Correction::replace;
+      rows.version.set(row, in.i64());
+    }
     if (!in.ok || &rows != &state.rows) continue;
     ++state.live;
     insert(state, row);
     state.oldest.emplace_back(rows.event_time[row], row);
-    if (const Slot key = rows.dedup_key(row); !key.is_null()) state.keyed[{key.bits, static_cast<int>(key.held)}].rows.push_back(row);
+    if (const Slot key = rows.dedup_key(row); !key.is_null() && correction == 0) state.keyed[{key.bits, static_cast<int>(key.held)}].rows.push_back(row);
   }
   std::make_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+  return in.ok;
+}
+
+bool State::read_versions(SnapshotReader& in, SourceState& state) {
+  const Source& source = state.rows.source();
+  const std::size_t keys = in.count(17);
+  if (keys > 0 && source.dedup_field < 0) return false;
+  if (keys > 0 && !state.rows.corrected()) state.rows.expect_corrections();
+  for (std::size_t k = 0; in.ok && k < keys; ++k) {
+    const Slot key = in.slot(source.fields[static_cast<std::size_t>(source.dedup_field)]);
+    if (key.is_null()) return false;
+    const Key place{key.bits, static_cast<int>(key.held)};
+    Keyed& keyed = state.keyed[place];
+    for (std::size_t n = in.count(56); in.ok && n > 0; --n) {
+      Version version;
+      version.known_at = in.i64();
+      version.number = in.i64();
+      version.retracts = in.u64() != 0;
+      version.matched = in.u64() != 0;
+      version.deadline = in.i64();
+      version.row = static_cast<Row>(in.u64());
+      for (std::size_t g = in.count(8); in.ok && g > 0; --g) version.given.push_back(in.u64() != 0);
+      if (version.row != no_row && version.row >= state.rows.size()) return false;
+      await_row(state, version.deadline, place);
+      retain_key(state, key);
+      keyed.versions.push_back(std::move(version));
+    }
+    release_key(state, key);
+    settle(state, keyed);
+  }
   return in.ok;
 }
 
@@ -202,7 +263,7 @@ bool State::read_from(SnapshotReader& in) {
     state.complete_from = in.i64();
     state.evicted_to = in.i64();
     SourceCounters& c = state.counters;
-    for (std::int64_t* n : {&c.observed, &c.labels, &c.duplicates, &c.observed_late, &c.unmatched, &c.null_keys, &c.evicted}) *n = in.i64();
+    for (std::int64_t* n : {&c.observed, &c.labels, &c.replaced, &c.retracted, &c.duplicates, &c.moved_keys, &c.observed_late, &c.unmatched, &c.null_keys, &c.evicted}) *n = in.i64();
     for (std::size_t n = in.count(16); in.ok && n > 0; --n) {
       const auto why = static_cast<Refusal>(in.u64());
       c.refused[why] = in.i64();
@@ -220,10 +281,10 @@ bool State::read_from(SnapshotReader& in) {
       const Slot key = dedup < 0 ? Slot{} : label.slots[static_cast<std::size_t>(dedup)];
       if (key.is_null()) return false;
       const Key k{key.bits, static_cast<int>(key.held)};
-      if (state.rows.source().retention) state.waiting.emplace_back(label.deadline, k);
+      await_row(state, label.deadline, k);
       state.keyed[k].labels.push_back(std::move(label));
     }
-    std::stable_sort(state.waiting.begin(), state.waiting.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (!read_versions(in, state)) return false;
   }
   return in.ok && in.at_end();
 }
@@ -257,115 +318,6 @@ Result<std::unique_ptr<State>> State::restore(std::shared_ptr<const Plan> plan, 
   SnapshotReader in(body.subspan(done), state->pool_);
   if (!state->read_from(in)) return damaged;
   return state;
-}
-
-// The export -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-/// One exported column, grown value by value.
-struct Column {
-  std::string name, format;
-  std::vector<std::uint64_t> values;      ///< 8-byte formats
-  std::vector<std::int64_t> offsets{0};   ///< text
-  std::string bytes;
-  std::vector<std::uint8_t> bits, valid;  ///< booleans; validity
-  std::size_t rows = 0;
-
-  void grow(bool is_valid) {
-    if (rows % 8 == 0) { bits.push_back(0); valid.push_back(0); }
-    if (is_valid) valid.back() |= static_cast<std::uint8_t>(1 << (rows % 8));
-    ++rows;
-  }
-  void push(std::optional<std::uint64_t> value) {
-    grow(value.has_value());
-    if (format == "b") { if (value.value_or(0)) bits.back() |= static_cast<std::uint8_t>(1 << ((rows - 1) % 8)); }
-    else values.push_back(value.value_or(0));
-  }
-  void push_text(std::optional<std::string_view> value) {
-    grow(value.has_value());
-    if (value) bytes += *value;
-    offsets.push_back(static_cast<std::int64_t>(bytes.size()));
-  }
-  std::vector<const void*> buffers() const {
-    if (format == "U") return {valid.data(), offsets.data(), bytes.data()};
-    if (format == "b") return {valid.data(), bits.data()};
-    return {valid.data(), values.data()};
-  }
-};
-
-std::string format_of(const Field& field, bool text_key) {
-  if (field.any_key) return text_key ? "U" : "l";
-  switch (field.type) {
-    case Type::boolean: return "b";
-    case Type::int64: return "l";
-    case Type::float64: return "g";
-    case Type::string: case Type::category: case Type::decimal: return "U";
-    case Type::timestamp: return "tsu:UTC";
-  }
-  return "l";
-}
-
-/// A decimal as text: exact, and read back without a question.
-std::string decimal_text(std::int64_t value, int scale) {
-  const bool negative = value < 0;
-  const auto bits = static_cast<std::uint64_t>(value);
-  std::string digits = std::to_string(negative ? 0 - bits : bits);
-  if (static_cast<int>(digits.size()) <= scale) digits.insert(0, static_cast<std::size_t>(scale + 1) - digits.size(), '0');
-  if (scale > 0) digits.insert(digits.size() - static_cast<std::size_t>(scale), ".");
-  return negative ? "-" + digits : digits;
-}
-
-}  // namespace
-
-void State::export_history(int source_index, ArrowArrayStream* out) const {
-  const SourceState& state = sources_[static_cast<std::size_t>(source_index)];
-  const Source& source = state.rows.source();
-  std::vector<std::pair<const Rows*, Row>> which;
-  if (state.archive)
-    for (Row row = 0; row < state.archive->size(); ++row) which.emplace_back(state.archive.get(), row);
-  for (const auto& [at, row] : state.oldest) which.emplace_back(&state.rows, row);
-  std::sort(which.begin(), which.end(), [](const auto& a, const auto& b) {
-    const Instant x = a.first->known_at[a.second], y = b.first->known_at[b.second];
-    return x != y ? x < y : a.first->event_time[a.second] < b.first->event_time[b.second];
-  });
-
-  auto columns = std::make_shared<std::vector<Column>>();
-  for (std::size_t f = 0; f < source.fields.size(); ++f) {
-    const Field& field = source.fields[f];
-    const bool text_key = field.any_key && std::any_of(which.begin(), which.end(), [&](const auto& w) { return w.first->fields[f][w.second].held == Held::text; });
-    Column column{field.name, format_of(field, text_key), {}, {0}, {}, {}, {}, 0};
-    for (const auto& [rows, row] : which) {
-      const Slot slot = rows->fields[f][row];
-      if (column.format != "U") column.push(slot.is_null() ? std::nullopt : std::optional(slot.bits));
-      else if (slot.is_null()) column.push_text(std::nullopt);
-      else if (field.type == Type::decimal) column.push_text(decimal_text(slot.integer(), field.scale));
-      else column.push_text(pool_.view(slot.text()));
-    }
-    columns->push_back(std::move(column));
-  }
-  Column known{std::string(known_at_column), "tsu:UTC", {}, {0}, {}, {}, {}, 0};
-  for (const auto& [rows, row] : which) known.push(static_cast<std::uint64_t>(rows->known_at[row]));
-  if (source.find_field(known_at_column) < 0) columns->push_back(std::move(known));
-  for (std::size_t g = 0; g < state.rows.gated_fields().size(); ++g) {
-    Column stamps{known_at_column_of(source.fields[static_cast<std::size_t>(state.rows.gated_fields()[g])].name), "tsu:UTC", {}, {0}, {}, {}, {}, 0};
-    for (const auto& [rows, row] : which) {
-      const Instant stamp = rows->stamps[g][row];
-      stamps.push(stamp == never ? std::nullopt : std::optional(static_cast<std::uint64_t>(stamp)));
-    }
-    columns->push_back(std::move(stamps));
-  }
-
-  std::vector<ArrowColumn> schema;
-  std::vector<ArrowPiece> pieces;
-  for (const Column& column : *columns) {
-    schema.push_back({column.name, column.format, nullptr});
-    pieces.push_back({static_cast<std::int64_t>(which.size()), 0, -1, column.buffers(), nullptr, columns});
-  }
-  std::map<std::string, std::string> metadata{{"featlib.source", source.name}};
-  const Instant complete_from = std::max(state.complete_from, state.evicted_to);
-  if (complete_from != always) metadata["featlib.complete_from"] = std::to_string(complete_from);
-  export_arrow_stream(std::move(schema), {std::move(pieces)}, {static_cast<std::int64_t>(which.size())}, std::move(metadata), columns, out);
 }
 
 }  // namespace featlib

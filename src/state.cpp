@@ -5,18 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace featlib {
-namespace {
-
-/// Rows that may leave on one call: nobody waits for a backlog, and a row past its retention is read by no window.
-constexpr int evictions_per_call = 16;
-
-bool is_text(const Field& field) { return field.type == Type::string || field.type == Type::category; }
-bool holds_text(const Field& field, Slot slot) { return slot.held == Held::text || (slot.held == Held::value && is_text(field)); }
-
-}  // namespace
-
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
@@ -67,24 +58,11 @@ Refusal State::check_row(const SourceState& state, std::span<const Slot> slots) 
   return Refusal::none;
 }
 
-Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std::optional<Instant> told_known, std::span<const std::optional<Instant>> stamps) {
-  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+Row State::place_row(SourceState& state, std::span<const Slot> slots) {
   Rows& rows = state.rows;
   const Source& source = rows.source();
-  const auto refuse = [&](Refusal why) {
-    refuse_slots(source_index, slots, why);
-    return why;
-  };
-  if (const Refusal why = check_row(state, slots); why != Refusal::none) return refuse(why);
-  const Instant event_time = slots[static_cast<std::size_t>(source.event_time_field)].integer();
-  const Instant available = told_known                         ? *told_known
-                            : source.available_time_field >= 0 ? slots[static_cast<std::size_t>(source.available_time_field)].integer()
-                                                               : event_time + source.delay;
-  // No decision still to come can see it, and those that could are answered: it became known too late.
-  if (event_time < cutoff(source)) return refuse(Refusal::expired);
-
   const Row row = take_row(state);
-  rows.event_time.set(row, event_time);
+  rows.event_time.set(row, slots[static_cast<std::size_t>(source.event_time_field)].integer());
   for (std::size_t f = 0; f < slots.size(); ++f) rows.fields[f].set(row, slots[f]);
   std::vector<std::uint64_t> key;
   for (std::size_t e = 0; e < source.entities.size(); ++e) {
@@ -105,54 +83,84 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, std:
     }
     rows.entity[e].set(row, id);
   }
+  return row;
+}
 
+void State::stamp_cells(SourceState& state, Row row, std::span<const std::optional<Instant>> told) {
+  Rows& rows = state.rows;
+  const Instant known = rows.known_at[row];
+  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
+    const int field = rows.gated_fields()[g];
+    SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
+    const bool held = !column[row].is_null();
+    rows.stamps[g].set(row, !held ? never : std::max(known, g < told.size() && told[g] ? *told[g] : rows.gate_stamp(row, field, known)));
+    if (held && rows.stamps[g][row] == never) {   // a cell that is never known is none
+      if (holds_text(rows.source().fields[static_cast<std::size_t>(field)], column[row])) pool_.release(column[row].text());
+      column.set(row, {});
+    }
+  }
+}
+
+void State::hold(SourceState& state, Row row) {
+  insert(state, row);
+  state.oldest.emplace_back(state.rows.event_time[row], row);
+  std::push_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+}
+
+Refusal State::observe_slots(int source_index, std::span<const Slot> slots, const Told& told) {
+  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  Rows& rows = state.rows;
+  const Source& source = rows.source();
+  const auto refuse = [&](Refusal why) {
+    refuse_slots(source_index, slots, why);
+    return why;
+  };
+  if (const Refusal why = check_row(state, slots); why != Refusal::none) return refuse(why);
+  const Instant event_time = slots[static_cast<std::size_t>(source.event_time_field)].integer();
+  const Instant available = told.known_at                      ? *told.known_at
+                            : source.available_time_field >= 0 ? slots[static_cast<std::size_t>(source.available_time_field)].integer()
+                                                               : event_time + source.delay;
+  // No decision still to come can see it, and those that could are answered: it became known too late.
+  if (event_time < cutoff(source)) return refuse(Refusal::expired);
+
+  const Row row = place_row(state, slots);
   const Slot dedup = rows.dedup_key(row);
   Keyed* keyed = nullptr;
   Row counted = row;
+  auto saw = latest_that_saw(state, source_index, row, available);
   if (!dedup.is_null()) {
+    // Decisions that saw a copy or a version of it could have seen it.
+    const auto saw_too = [&](Row other) { saw = std::max(saw, latest_that_saw(state, source_index, other, available)); };
     keyed = &state.keyed[{dedup.bits, static_cast<int>(dedup.held)}];
     for (const Row held : keyed->rows)
-      if (rows.event_time[held] == event_time) counted = held;
+      if (rows.event_time[held] == event_time) saw_too(counted = held);
+    for (const Version& version : keyed->versions)
+      if (version.row != no_row) saw_too(version.row);
   }
   Instant known = available;
-  auto saw = latest_that_saw(state, source_index, row, available);
-  if (counted != row)
-    if (const auto copy_saw = latest_that_saw(state, source_index, counted, available)) saw = std::max(saw.value_or(always), *copy_saw);
   if (saw) {
     known = *saw + 1;
     ++state.counters.observed_late;
   }
   rows.known_at.set(row, known);
   if (source.retention && event_time < minus(known, *source.retention)) {
-    if (keyed && keyed->rows.empty() && keyed->labels.empty()) state.keyed.erase({dedup.bits, static_cast<int>(dedup.held)});
+    if (keyed && keyed->empty()) state.keyed.erase({dedup.bits, static_cast<int>(dedup.held)});
     drop_row(state, row);
     ++state.counters.refused[Refusal::expired];
     return Refusal::expired;
   }
-  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
-    const int field = rows.gated_fields()[g];
-    const bool told = g < stamps.size() && stamps[g];
-    const bool held = !rows.fields[static_cast<std::size_t>(field)][row].is_null();
-    rows.stamps[g].set(row, !held ? never : std::max(known, told ? *stamps[g] : rows.gate_stamp(row, field, known)));
-    if (held && rows.stamps[g][row] == never) {   // a cell that is never known is none
-      SlotColumn& column = rows.fields[static_cast<std::size_t>(field)];
-      if (holds_text(source.fields[static_cast<std::size_t>(field)], column[row])) pool_.release(column[row].text());
-      column.set(row, {});
-    }
-  }
+  stamp_cells(state, row, told.stamps);
   ++state.counters.observed;
 
   if (counted == row) {
     if (keyed) {
+      if (keyed->rows.size() == 1) ++state.counters.moved_keys;
       keyed->rows.push_back(row);
-      for (Label& label : keyed->labels) {
-        attach(state, source_index, label, row);
-        label.matched = true;
-      }
+      for (Version& version : keyed->versions) version.matched = true;
+      settle(state, *keyed);
+      for (Label& label : keyed->labels) label.matched = attach(state, source_index, label, row) || label.matched;
     }
-    insert(state, row);
-    state.oldest.emplace_back(event_time, row);
-    std::push_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+    hold(state, row);
   } else {
     ++state.counters.duplicates;
     // One row stays. It keeps its number, so that nothing else has to learn of the change.
@@ -188,28 +196,22 @@ Refusal State::observe_label(int source_index, std::span<const Slot> slots) {
   }
   const Key key{dedup.bits, static_cast<int>(dedup.held)};
   Keyed& keyed = state.keyed[key];
-  Label label{std::vector<Slot>(slots.begin(), slots.end()), always, false};
-  if (source.retention) {
-    if (frontier_ != always) label.deadline = frontier_ + *source.retention;
-    state.waiting.emplace_back(label.deadline, key);
-  }
-  const Slot at = slots[static_cast<std::size_t>(source.event_time_field)];
-  for (const Row row : keyed.rows) {
-    if (!at.is_null() && at.integer() != state.rows.event_time[row]) continue;
-    attach(state, source_index, label, row);
-    label.matched = true;
-  }
+  Label label{std::vector<Slot>(slots.begin(), slots.end()), deadline_of(state), false};
+  await_row(state, label.deadline, key);
+  for (const Row row : keyed.rows) label.matched = attach(state, source_index, label, row) || label.matched;
+  for (const Version& version : keyed.versions)
+    if (version.row != no_row) label.matched = attach(state, source_index, label, version.row, version.given) || label.matched;
   ++state.counters.labels;
   keyed.labels.push_back(std::move(label));
   evict(evictions_per_call);
   return Refusal::none;
 }
 
-void State::attach(SourceState& state, int source_index, const Label& label, Row row) {
+bool State::attach(SourceState& state, int source_index, const Label& label, Row row, const std::vector<bool>& given) {
   Rows& rows = state.rows;
   const Source& source = rows.source();
   const Slot at = label.slots[static_cast<std::size_t>(source.event_time_field)];
-  if (!at.is_null() && at.integer() != rows.event_time[row]) return;
+  if (!at.is_null() && at.integer() != rows.event_time[row]) return false;
   Instant arrived = rows.known_at[row];
   if (source.available_time_field >= 0)
     if (const Slot told = label.slots[static_cast<std::size_t>(source.available_time_field)]; !told.is_null()) arrived = std::max(arrived, told.integer());
@@ -217,7 +219,7 @@ void State::attach(SourceState& state, int source_index, const Label& label, Row
     const int field = rows.gated_fields()[g];
     const Field& spec = source.fields[static_cast<std::size_t>(field)];
     const Slot value = label.slots[static_cast<std::size_t>(field)];
-    if (value.is_null()) continue;
+    if (value.is_null() || (g < given.size() && given[g])) continue;
     Instant stamp = arrived;
     if (spec.available_after) {
       stamp = std::max(stamp, rows.event_time[row] + *spec.available_after);
@@ -232,6 +234,7 @@ void State::attach(SourceState& state, int source_index, const Label& label, Row
     }
     offer_cell(state, static_cast<int>(g), row, value, stamp);
   }
+  return true;
 }
 
 void State::offer_cell(SourceState& state, int gate, Row row, Slot value, Instant stamp) {
@@ -377,15 +380,15 @@ void State::set_frontier(Instant as_of) {
   const bool first = frontier_ == always;
   frontier_ = as_of;
   if (!first) return;
-  // Labels that came before any frontier wait from here on.
-  for (SourceState& state : sources_) {
-    if (!state.rows.source().retention) continue;
-    for (auto& [deadline, key] : state.waiting) {
-      deadline = frontier_ + *state.rows.source().retention;
-      for (Label& label : state.keyed[key].labels)
-        if (label.deadline == always) label.deadline = deadline;
+  // Labels and corrections that came before any frontier wait from here on.
+  for (SourceState& state : sources_)
+    for (const auto& [deadline, key] : std::exchange(state.waiting, {})) {
+      Keyed& keyed = state.keyed[key];
+      for (Label& label : keyed.labels)
+        if (label.deadline == always) await_row(state, label.deadline = deadline_of(state), key);
+      for (Version& version : keyed.versions)
+        if (version.deadline == always) await_row(state, version.deadline = deadline_of(state, version.known_at), key);
     }
-  }
 }
 
 void State::advance(Instant as_of) {
@@ -457,6 +460,10 @@ void State::drop_row(SourceState& state, Row row) {
     const Slot slot = rows.fields[f][row];
     if (holds_text(rows.source().fields[f], slot)) pool_.release(slot.text());
   }
+  if (rows.corrected()) {
+    rows.correction[row] = Correction::none;
+    rows.hidden_at.set(row, never);
+  }
   state.free.push_back(row);
   --state.live;
 }
@@ -474,6 +481,10 @@ void State::copy_row(const Rows& from, Row row, Rows& to) const {
   for (std::size_t f = 0; f < from.fields.size(); ++f) to.fields[f].set(at, from.fields[f][row]);
   for (std::size_t g = 0; g < from.stamps.size(); ++g) to.stamps[g].set(at, from.stamps[g][row]);
   for (std::size_t e = 0; e < from.entity.size(); ++e) to.entity[e].set(at, from.entity[e][row]);
+  if (from.correction_of(row) == Correction::none) return;
+  if (!to.corrected()) to.expect_corrections();
+  to.correction[at] = from.correction[row];
+  to.version.set(at, from.version[row]);
 }
 
 // Leaving ----------------------------------------------------------------------------------------------------------
@@ -494,11 +505,7 @@ void State::evict(int most) {
       const Row row = state.oldest.back().second;
       state.oldest.pop_back();
       remove(state, row);
-      if (const Slot key = state.rows.dedup_key(row); !key.is_null()) {
-        const auto found = state.keyed.find({key.bits, static_cast<int>(key.held)});
-        std::erase(found->second.rows, row);
-        if (found->second.rows.empty() && found->second.labels.empty()) state.keyed.erase(found);
-      }
+      leave_key(state, row);
       if (state.archive) {
         copy_row(state.rows, row, *state.archive);
         for (std::size_t f = 0; f < state.rows.fields.size(); ++f)
@@ -510,20 +517,46 @@ void State::evict(int most) {
       ++state.counters.evicted;
       --left;
     }
-    // A label has waited long enough once a whole retention of decisions went by.
+    // What came by key has waited long enough once a whole retention of decisions went by.
     while (left > 0 && !state.waiting.empty() && state.waiting.front().first != always && state.waiting.front().first < frontier_) {
       const auto [deadline, key] = state.waiting.front();
       state.waiting.pop_front();
-      const auto found = state.keyed.find(key);
-      auto& labels = found->second.labels;
-      const auto old = std::find_if(labels.begin(), labels.end(), [due = deadline](const Label& l) { return l.deadline == due; });
-      state.counters.unmatched += !old->matched;
-      release_texts(state, old->slots);
-      labels.erase(old);
-      if (found->second.rows.empty() && labels.empty()) state.keyed.erase(found);
+      stop_waiting(state, key, deadline);
       --left;
     }
   }
+}
+
+void State::leave_key(SourceState& state, Row row) {
+  const Slot key = state.rows.dedup_key(row);
+  if (key.is_null()) return;
+  const auto found = state.keyed.find({key.bits, static_cast<int>(key.held)});
+  Keyed& keyed = found->second;
+  std::erase(keyed.rows, row);
+  for (Version& version : keyed.versions)
+    if (version.row == row) version.row = no_row;
+  if (keyed.empty()) state.keyed.erase(found);
+}
+
+void State::stop_waiting(SourceState& state, Key key, Instant deadline) {
+  const auto found = state.keyed.find(key);
+  Keyed& keyed = found->second;
+  const auto due = [&](const auto& waits) { return waits.deadline == deadline; };
+  if (const auto label = std::find_if(keyed.labels.begin(), keyed.labels.end(), due); label != keyed.labels.end()) {
+    state.counters.unmatched += !label->matched;
+    release_texts(state, label->slots);
+    keyed.labels.erase(label);
+  } else {
+    const auto version = std::find_if(keyed.versions.begin(), keyed.versions.end(), due);
+    state.counters.unmatched += !version->matched;
+    version->deadline = never;
+    // A replacement is a row of its own and a matched retraction part of history: both stay. One that met nothing hid nothing.
+    if (version->retracts && !version->matched) {
+      release_key(state, {key.first, static_cast<Held>(key.second)});
+      keyed.versions.erase(version);
+    }
+  }
+  if (keyed.empty()) state.keyed.erase(found);
 }
 
 }  // namespace featlib

@@ -19,7 +19,9 @@ STAGE_OF = {
     "rounding": "core",
     "pinned": "contract",  # the expression language's arithmetic
     "settle": "events",
+    "corrections": "vector",
     "snapshot": "vector",
+    "history": "vector",
     "observe_table": "vector",
     "parallel": "core",
     "utf8": "core",

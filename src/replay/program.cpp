@@ -75,7 +75,7 @@ Program::Program(const ReplayInput& input, const TimelineStep& step, bool known_
   filters.emplace_back();
   gate_columns.assign(rows_.gated_fields().size(), unknown_gate);
   if (!known_at_once) known_column = travelling(row_columns, {reinterpret_cast<const std::uint64_t*>(rows_.known_at.dense().data()), nullptr});
-  if (rows_.corrected()) hidden_column = travelling(row_columns, {reinterpret_cast<const std::uint64_t*>(rows_.hidden_at.data()), nullptr});
+  if (rows_.corrected()) hidden_column = travelling(row_columns, {reinterpret_cast<const std::uint64_t*>(rows_.hidden_at.dense().data()), nullptr});
   for (const WindowStep& window : step.windows) {
     Window out{&window, -1, add_place(window.span)};
     const auto take = taken(window);

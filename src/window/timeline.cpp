@@ -375,7 +375,7 @@ const Timelines::Entry& Timelines::read(Row row) {
     value.stamped = value.held && lane.gate >= 0 ? rows_->stamps[static_cast<std::size_t>(lane.gate)][row] : always;
   }
   const Instant known = rows_->known_at[row];
-  entry_->seen = {known, known, rows_->hidden_at.empty() ? never : rows_->hidden_at[row]};
+  entry_->seen = {known, known, rows_->corrected() ? rows_->hidden_at[row] : never};
   return *entry_;
 }
 

@@ -92,3 +92,14 @@ TEST_CASE("a packed column of instants or entities tells none from every value")
   for (Row row = 0; row < instants.size(); ++row) CHECK(stamps[row] == instants[row]);
   for (Row row = 0; row < ids.size(); ++row) CHECK(entities[row] == ids[row]);
 }
+
+TEST_CASE("a sparse column holds none wherever nothing was set") {
+  RowColumn<Instant, true> hidden;
+  hidden.keep_packed(true);
+  hidden.resize(1000);
+  for (Row row = 0; row < 1000; row += 97) hidden.set(row, 1'700'000'000'000'000 + row);
+  hidden.resize(1500);
+  hidden.set(1499, 5);
+  for (Row row = 0; row < 1500; ++row) CHECK(hidden[row] == (row < 1000 && row % 97 == 0 ? 1'700'000'000'000'000 + row : row == 1499 ? 5 : never));
+  CHECK(hidden.packed()->memory() < 1500 * 8);
+}

@@ -1,4 +1,4 @@
-/// A case acted out: rows, labels, decisions, word of time and restarts in some order, and the same asked of every path.
+/// A case acted out: rows, labels, corrections, decisions, word of time and restarts in some order, and the same asked of every path.
 ///
 /// The laws draw such an order by seed, the fuzzer by bytes; both compare what was answered with replay and reference.
 #pragma once
@@ -12,9 +12,10 @@ namespace featlib::testing {
 
 inline constexpr Duration far_grace = 400 * day;   // longer than any generated history: no decision is too old, nothing leaves
 
-/// What happens to a state; `index` is that of a row, a label or a decision of the case.
+/// What happens to a state; `index` is that of a row, a label, an amendment or a decision of the case. An amendment is told when
+/// it was known and in what order, as from a table; a correction is one that a service makes.
 struct Action {
-  enum class Kind { observe, label, decide, advance, restart } kind;
+  enum class Kind { observe, label, amend, correct, decide, advance, restart } kind;
   std::size_t source = 0;
   std::size_t index = 0;
   Instant instant = 0;
@@ -26,6 +27,8 @@ inline std::string spelled(const std::vector<Action>& actions) {
     switch (a.kind) {
       case Action::Kind::observe: out += fmt::format("row {}.{}, ", a.source, a.index); break;
       case Action::Kind::label: out += fmt::format("label {}.{}, ", a.source, a.index); break;
+      case Action::Kind::amend: out += fmt::format("amendment {}.{}, ", a.source, a.index); break;
+      case Action::Kind::correct: out += fmt::format("correction {}.{}, ", a.source, a.index); break;
       case Action::Kind::decide: out += fmt::format("decide {}, ", a.index); break;
       case Action::Kind::advance: out += fmt::format("advance {:+}, ", a.instant - monday); break;
       case Action::Kind::restart: out += "restart, "; break;
@@ -39,6 +42,8 @@ inline void act(Server& server, const Case& c, const Action& a, std::vector<Answ
   switch (a.kind) {
     case Action::Kind::observe: server.observe(static_cast<int>(a.source), c.rows[a.source][a.index]); break;
     case Action::Kind::label: server.label(static_cast<int>(a.source), c.labels[a.source][a.index]); break;
+    case Action::Kind::amend: server.amend(static_cast<int>(a.source), c.amendments[a.source][a.index]); break;
+    case Action::Kind::correct: server.amend(static_cast<int>(a.source), c.amendments[a.source][a.index], false); break;
     case Action::Kind::advance: server.state().advance(a.instant); break;
     case Action::Kind::restart: server.restart(); break;
     case Action::Kind::decide:
@@ -80,7 +85,7 @@ inline ReplayOptions options_of(const Case& c, int threads) {
 
 inline std::map<std::string, Table> tables_of(const Case& c, std::size_t rows_per_batch = 0) {
   std::map<std::string, Table> out;
-  for (std::size_t s = 0; s < c.rows.size(); ++s) out.emplace(c.contract.sources()[s].name, source_table(c.contract.sources()[s], c.rows[s], rows_per_batch));
+  for (std::size_t s = 0; s < c.rows.size(); ++s) out.emplace(c.contract.sources()[s].name, source_table(c.contract.sources()[s], c.rows[s], rows_per_batch, c.amendments[s]));
   return out;
 }
 

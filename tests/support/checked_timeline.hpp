@@ -173,7 +173,7 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
     const auto whole = [](const std::optional<std::int64_t>& v) { return v ? Slot{static_cast<std::uint64_t>(*v), Held::value} : Slot{}; };
     rows_.event_time.set(row, r.at);
     rows_.known_at.set(row, r.known_at);
-    rows_.hidden_at[row] = r.hidden_at;
+    rows_.hidden_at.set(row, r.hidden_at);
     for (SlotColumn& c : rows_.fields) c.set(row, {});
     column("at").set(row, whole(r.at));
     column("seq").set(row, whole(r.sequence));

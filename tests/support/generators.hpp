@@ -13,6 +13,7 @@
 
 #include <featlib/contract/contract.hpp>
 #include <featlib/core/time.hpp>
+#include <featlib/events/batch.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -32,12 +33,21 @@ struct Ask {
   Values request;
 };
 
+/// A version of a key as a table carries it: a whole row, or of a retraction the key and its clock alone.
+struct Amendment {
+  Correction correction = Correction::retract;
+  Values row;
+  Value known_at;              ///< where the source has no available_time of its own
+  std::int64_t version = 0;
+};
+
 struct Case {
   std::uint64_t seed;
   std::string text;
   Contract contract;
   std::vector<std::vector<Values>> rows;
   std::vector<std::vector<Values>> labels;   ///< by source: what comes by key
+  std::vector<std::vector<Amendment>> amendments;   ///< by source: what corrects rows
   std::vector<Ask> decisions;
   std::vector<Instant> instants;             ///< where decisions stand
   std::map<std::string, Instant> complete_from;
@@ -312,6 +322,31 @@ class ValueMaker {
     return out;
   }
 
+  /// A version of a key, mostly of one that has a row: few instants and numbers, so that some tie.
+  Amendment amendment(const Contract& contract, const Source& source, const std::vector<Values>& rows) {
+    Amendment out{Correction::replace, row(contract, source), null_value, random_.below(3)};
+    const auto key_field = static_cast<std::size_t>(source.dedup_field), clock = static_cast<std::size_t>(source.event_time_field);
+    if (!rows.empty() && random_.percent(85)) {
+      const Values fresh = out.row;
+      out.row = random_.pick(rows);
+      for (int i = 0, k = random_.below(4); i < k; ++i) {
+        const auto f = static_cast<std::size_t>(random_.below(static_cast<int>(fresh.size())));
+        if (f != key_field) out.row[f] = fresh[f];
+      }
+      if (random_.percent(30)) out.row[clock] = random_.pick(event_time);
+    }
+    if (random_.percent(40)) {
+      out.correction = Correction::retract;
+      Values alone(out.row.size());
+      alone[key_field] = out.row[key_field];
+      out.row = alone;
+    }
+    const Value known = random_.pick(as_of) + random_.below(3) - 1 - (random_.percent(20) ? hour : 0);
+    if (source.available_time_field >= 0) out.row[static_cast<std::size_t>(source.available_time_field)] = known;
+    else out.known_at = known;
+    return out;
+  }
+
   Ask ask(const Contract& contract, const std::vector<std::vector<Values>>& rows) {
     Ask out{random_.pick(as_of), Values(contract.request().size())};
     const auto field_at = [&](std::string_view name) { return static_cast<std::size_t>(contract.find_request(name)); };
@@ -356,13 +391,16 @@ inline Case make_case(std::uint64_t seed) {
   const std::string text = detail::ContractMaker(random).make().dump(1);
   auto parsed = Contract::parse(text, {}, "seed " + std::to_string(seed));
   if (!parsed) throw std::runtime_error(std::string(parsed.error().what()) + "\n" + text);
-  Case out{seed, text, parsed.value(), {}, {}, {}, {}, {}};
+  Case out{seed, text, parsed.value(), {}, {}, {}, {}, {}, {}};
   detail::ValueMaker values(random, out.contract);
   for (const Source& source : out.contract.sources()) {
     out.rows.push_back(values.rows(out.contract, source));
     auto& labels = out.labels.emplace_back();
     const bool gated = std::any_of(source.fields.begin(), source.fields.end(), [](const Field& f) { return f.gated(); });
     for (int i = 0, n = source.dedup_field >= 0 && gated ? random.below(5) : 0; i < n; ++i) labels.push_back(values.label(source, out.rows.back()));
+    auto& amendments = out.amendments.emplace_back();
+    for (int i = 0, n = source.dedup_field >= 0 && seed % 3 == 0 ? random.below(8) : 0; i < n; ++i)
+      amendments.push_back(values.amendment(out.contract, source, out.rows.back()));
   }
   for (int i = 0, n = random.percent(3) ? 0 : 3 + random.below(8); i < n; ++i) out.decisions.push_back(values.ask(out.contract, out.rows));
   if (random.percent(20)) {
@@ -396,12 +434,26 @@ inline TestColumn column_of(const Field& field, std::string name, Values values)
   return {std::move(name), format, std::move(values)};
 }
 
-inline Table source_table(const Source& source, const std::vector<Values>& rows, std::size_t rows_per_batch = 0) {
+inline Table source_table(const Source& source, const std::vector<Values>& rows, std::size_t rows_per_batch = 0, const std::vector<Amendment>& amendments = {}) {
   std::vector<TestColumn> columns;
   for (std::size_t f = 0; f < source.fields.size(); ++f) {
     Values values;
+    for (const Amendment& a : amendments) values.push_back(a.row[f]);
     for (const Values& row : rows) values.push_back(row[f]);
     columns.push_back(column_of(source.fields[f], source.fields[f].name, std::move(values)));
+  }
+  if (!amendments.empty()) {
+    const std::size_t all = amendments.size() + rows.size();
+    Values known(all), words(all), versions(all);
+    for (std::size_t i = 0; i < amendments.size(); ++i) {
+      known[i] = amendments[i].known_at;
+      words[i] = std::string(to_string(amendments[i].correction));
+      versions[i] = amendments[i].version;
+    }
+    for (std::size_t i = amendments.size(); i < all; i += 2) words[i] = std::string();   // null and "" both mean the row itself
+    columns.push_back({std::string(known_at_column), "tsu:UTC", known});
+    columns.push_back({std::string(correction_column), "U", words});
+    columns.push_back({std::string(version_column), "l", versions});
   }
   return make_table(source.name, columns, rows_per_batch);
 }

@@ -84,6 +84,10 @@ inline std::string spelled(const Case& c) {
     const Source& source = c.contract.sources()[s];
     for (std::size_t r = 0; r < c.rows[s].size(); ++r) line(fmt::format("{} {}:", source.name, r), source.fields, c.rows[s][r]);
     for (std::size_t r = 0; r < c.labels[s].size(); ++r) line(fmt::format("{} label {}:", source.name, r), source.fields, c.labels[s][r]);
+    for (std::size_t r = 0; r < c.amendments[s].size(); ++r) {
+      const Amendment& a = c.amendments[s][r];
+      line(fmt::format("{} {} {} known_at={} version={}:", source.name, to_string(a.correction), r, spelled(a.known_at), a.version), source.fields, a.row);
+    }
   }
   for (std::size_t d = 0; d < c.decisions.size(); ++d)
     line(fmt::format("decision {} at {}:", d, c.decisions[d].as_of ? spelled(Value(*c.decisions[d].as_of)) : "null"), c.contract.request(), c.decisions[d].request);
@@ -114,6 +118,20 @@ class Server {
         return why;
       }
     return state_->observe_label(source, slots);
+  }
+
+  /// A correction as a table carries it, or, untold, as it comes to a service: numbered and perhaps timed by the state.
+  Refusal amend(int source, const Amendment& a, bool told = true) {
+    const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
+    std::vector<Slot> slots(spec.fields.size());
+    for (std::size_t f = 0; f < slots.size(); ++f)
+      if (const Refusal why = accept(spec.fields[f], cell_of(a.row[f]), state_->pool(), slots[f]); why != Refusal::none) {
+        state_->refuse_slots(source, slots, why);
+        return why;
+      }
+    if (!told) return a.correction == Correction::replace ? state_->replace(source, slots) : state_->retract(source, slots[static_cast<std::size_t>(spec.dedup_field)]);
+    const auto* known = std::get_if<std::int64_t>(&a.known_at);
+    return state_->correct_slots(source, a.correction, slots, {known ? std::optional(*known) : std::nullopt, {}, a.version});
   }
 
   /// The answer; of a request that cannot be read, what a table says of it.

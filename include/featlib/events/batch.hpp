@@ -62,8 +62,8 @@ struct CorrectionColumns {
   Field correction_field, version_field;
 };
 CorrectionColumns find_correction_columns(const Source& source, const Table& table, std::vector<Failure>& failures);
-/// A correction of a source that has no key to find rows by.
-Error without_dedup(const Source& source, const std::string& where);
+/// Why a source cannot be corrected: it has no key to find rows by, or its history no column to say so.
+std::optional<Failure> uncorrectable(const Source& source, const std::string& where);
 
 /// Reads a source's table.
 Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities, int threads = 1);

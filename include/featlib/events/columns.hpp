@@ -28,6 +28,8 @@ class PackedColumn {
  public:
   static constexpr std::size_t page_rows = 256;
 
+  /// `sparse`: a row holds 0 until it is set, and few are.
+  explicit PackedColumn(bool sparse = false) noexcept : sparse_(sparse) {}
   std::size_t size() const noexcept { return size_; }
   void resize(std::size_t rows);
 
@@ -65,6 +67,7 @@ class PackedColumn {
 
   std::vector<Page> pages_;
   std::size_t size_ = 0;
+  bool sparse_;
 };
 
 /// Whether a slot holds something. A key column of undeclared type says per value whether it is text.
@@ -154,8 +157,8 @@ class RowColumn {
   std::vector<T>& dense() noexcept { return dense_; }
   const std::vector<T>& dense() const noexcept { return dense_; }
 
-  /// Packed from here on. New rows then hold nothing until they are set.
-  void keep_packed() { packed_ = std::make_shared<PackedColumn>(); }
+  /// Packed from here on. New rows then hold nothing until they are set; in a sparse column they hold none.
+  void keep_packed(bool sparse = false) { packed_ = std::make_shared<PackedColumn>(sparse); }
   const std::shared_ptr<PackedColumn>& packed() const noexcept { return packed_; }
 
  private:

@@ -20,6 +20,10 @@ namespace featlib {
 /// What a row is to its key: an original, or a version that corrects whatever the key held before.
 enum class Correction : std::uint8_t { none = 0, replace, retract };
 
+/// Whether a slot of the field is the id of a text, whose reference somebody holds.
+inline bool is_text(const Field& field) noexcept { return field.type == Type::string || field.type == Type::category; }
+inline bool holds_text(const Field& field, Slot slot) noexcept { return slot.held == Held::text || (slot.held == Held::value && is_text(field)); }
+
 /// Dense ids for the keys of one entity; a key is the tuple of its columns' slots, whose types the contract fixes.
 class EntityIds {
  public:
@@ -55,15 +59,15 @@ class Rows {
 
   // Versions, all three empty while no key is corrected. A retraction is a row without entities: no timeline holds it.
   std::vector<Correction> correction;
-  std::vector<std::int64_t> version;               ///< order among the corrections of a key known at one instant
-  std::vector<Instant> hidden_at;                  ///< when a later version of its key became known; `never` if none did
+  RowColumn<std::int64_t, false> version;          ///< order among the corrections of a key known at one instant
+  RowColumn<Instant, true> hidden_at;              ///< when a later version of its key became known; `never` if none did
 
-  bool corrected() const noexcept { return !correction.empty(); }
+  bool corrected() const noexcept { return corrected_; }
   /// From here on rows may be corrections; those held are originals that nothing hides.
   void expect_corrections();
   Correction correction_of(Row row) const noexcept { return corrected() ? correction[row] : Correction::none; }
   /// Whether the row counts at as_of as far as it and its key's versions are known: known, and not hidden by a later one.
-  bool counts_at(Row row, Instant as_of) const noexcept { return known_at[row] <= as_of && (hidden_at.empty() || as_of < hidden_at[row]); }
+  bool counts_at(Row row, Instant as_of) const noexcept { return known_at[row] <= as_of && (!corrected_ || as_of < hidden_at[row]); }
 
   /// Index into `stamps` of a gated field, -1 for others.
   int gate_of(int field) const noexcept { return gate_of_[static_cast<std::size_t>(field)]; }
@@ -107,6 +111,7 @@ class Rows {
 
   const Source* source_;
   TextPool* pool_;
+  bool corrected_ = false;
   std::vector<int> gate_of_, gated_;
   std::vector<int> gate_clock_;                    ///< by gated field: the available_at field, -1 with available_after
   std::vector<int> content_;                       ///< fields of the content, in its order

@@ -31,12 +31,22 @@ struct StateOptions {
 struct SourceCounters {
   std::int64_t observed = 0;        ///< rows accepted
   std::int64_t labels = 0;          ///< cells that came by key
+  std::int64_t replaced = 0;        ///< corrections by a row
+  std::int64_t retracted = 0;       ///< corrections by nothing
   std::int64_t duplicates = 0;      ///< copies that do not count
+  std::int64_t moved_keys = 0;      ///< keys of originals held at more than one event_time
   std::int64_t observed_late = 0;   ///< stamps moved past an answered decision
-  std::int64_t unmatched = 0;       ///< labels whose row never came
+  std::int64_t unmatched = 0;       ///< labels and corrections whose row never came
   std::int64_t null_keys = 0;
   std::int64_t evicted = 0;
   std::map<Refusal, std::int64_t> refused;
+};
+
+/// What a history tells of a row beside the row's own columns; nothing of one that arrives for the first time.
+struct Told {
+  std::optional<Instant> known_at;
+  std::span<const std::optional<Instant>> stamps;   ///< by gated field
+  std::optional<std::int64_t> version;              ///< of a correction
 };
 
 /// Whether fields given for a source make a label by key: the dedup key and gated cells, clocks at most beside them.
@@ -53,13 +63,20 @@ class State {
 
   /// A row, one Cell a field of Source::fields, in that order. A refused row is counted and changes nothing.
   Refusal observe(int source, std::span<const Cell> cells);
-  /// The same for slots already converted (tables, dicts); takes the references of their texts. `known_at` from an export, if any.
-  Refusal observe_slots(int source, std::span<const Slot> slots, std::optional<Instant> known_at = std::nullopt, std::span<const std::optional<Instant>> stamps = {});
+  /// The same for slots already converted (tables, dicts); takes the references of their texts.
+  Refusal observe_slots(int source, std::span<const Slot> slots, const Told& told = {});
   /// A label by its row's key: the dedup key, one or more gated cells, perhaps event_time, available_time and available_at columns. Takes text references.
   Refusal observe_label(int source, std::span<const Slot> slots);
 
-  /// All rows of a table, in its order: rows, or labels by key when it has only key, gated cells and clocks.
+  /// Corrections of a key (SEMANTICS section 2): once known, exactly the given row counts of it, or none. Both take text references.
+  /// Told no known_at and having no available_time of its own, a correction is known from the latest of the frontier and all that the key holds.
+  Refusal replace(int source, std::span<const Slot> slots, Told told = {});
+  Refusal retract(int source, Slot key, Told told = {});
+
+  /// All rows of a table, in its order: rows and corrections, or labels by key when it has only key, gated cells and clocks.
   Result<RowReport> observe_table(int source, const Table& table);
+  /// A row of a table that corrects: a retraction's other cells say nothing. Takes text references.
+  Refusal correct_slots(int source, Correction correction, std::span<Slot> slots, Told told);
   /// Counts a row that could not be converted; releases its texts.
   void refuse_slots(int source, std::span<const Slot> slots, Refusal why);
 
@@ -78,7 +95,7 @@ class State {
   const SourceCounters& counters(int source) const { return sources_[static_cast<std::size_t>(source)].counters; }
   std::size_t rows_held(int source) const { return sources_[static_cast<std::size_t>(source)].live; }
 
-  /// The rows with their stamps, as a table: what replay needs to repeat the answers.
+  /// The rows and corrections with their stamps, as a table: what replay needs to repeat the answers.
   void export_history(int source, ArrowArrayStream* out) const;
 
   /// Everything: rows, stamps, labels, answers, counters. Refused on another contract or arithmetic.
@@ -93,12 +110,24 @@ class State {
   };
   struct Label {
     std::vector<Slot> slots;         ///< by Source::fields; null where not given
-    Instant deadline = always;       ///< `always`: not set yet, for want of a frontier
+    Instant deadline = always;       ///< until when it waits for its row: `always` not set yet for want of a frontier, `never` for ever
     bool matched = false;
   };
+  static constexpr Row no_row = ~Row{0};
+  struct Version {                   ///< a correction; it outlives its row, for originals that come late
+    Instant known_at = 0;
+    std::int64_t number = 0;
+    bool retracts = false;
+    bool matched = false;            ///< it met a row of its key
+    Instant deadline = always;       ///< as a label's; `never` also once it has waited
+    Row row = no_row;                ///< a replacement's, while held
+    std::vector<bool> given;         ///< by gate: cells that came with the replacement; no label changes them
+  };
   struct Keyed {
-    std::vector<Row> rows;           ///< those that count, one an event_time
+    std::vector<Row> rows;           ///< originals that count, one an event_time
     std::vector<Label> labels;
+    std::vector<Version> versions;   ///< corrections in order: of those known at an instant the last one counts
+    bool empty() const noexcept { return rows.empty() && labels.empty() && versions.empty(); }
   };
   using Key = std::pair<std::uint64_t, int>;
   struct SourceState {
@@ -109,7 +138,7 @@ class State {
     std::vector<std::vector<Timeline>> timelines;      ///< by source entity, by EntityId
     boost::unordered_flat_map<Key, Keyed, boost::hash<Key>> keyed;
     std::vector<std::pair<Instant, Row>> oldest;       ///< heap of held rows by event_time
-    std::deque<std::pair<Instant, Key>> waiting;       ///< labels by deadline
+    std::deque<std::pair<Instant, Key>> waiting;       ///< labels and corrections by deadline
     Instant complete_from = always;
     Instant evicted_to = always;
     std::unique_ptr<Rows> archive;
@@ -121,15 +150,37 @@ class State {
     Slot key, sequence;
   };
 
+  /// Rows that may leave on one call: nobody waits for a backlog, and a row past its retention is read by no window.
+  static constexpr int evictions_per_call = 16;
+
   Refusal check_row(const SourceState& state, std::span<const Slot> slots) const;
   /// Rows that happened before it are seen by no decision that may still come.
   Instant cutoff(const Source& source) const noexcept;
   Row take_row(SourceState& state);
+  Row place_row(SourceState& state, std::span<const Slot> slots);
+  void stamp_cells(SourceState& state, Row row, std::span<const std::optional<Instant>> told);
+  void hold(SourceState& state, Row row);
   void drop_row(SourceState& state, Row row);
   std::optional<Instant> latest_that_saw(const SourceState& state, int source, Row row, Instant since) const;
   void insert(SourceState& state, Row row);
   void remove(SourceState& state, Row row);
-  void attach(SourceState& state, int source, const Label& label, Row row);
+  bool attach(SourceState& state, int source, const Label& label, Row row, const std::vector<bool>& given = {});
+  template <class Use>
+  void each_row(const Keyed& keyed, Use&& use) const {
+    for (const Row row : keyed.rows) use(row);
+    for (const Version& version : keyed.versions)
+      if (version.row != no_row) use(version.row);
+  }
+  Instant stamp_correction(SourceState& state, int source, const Keyed& keyed, Row own, Instant own_clock, Told& told);
+  void add_version(SourceState& state, Keyed& keyed, Slot key, Version version, std::optional<std::int64_t> told);
+  void settle(SourceState& state, const Keyed& keyed);
+  /// One retention of the frontier after what came by key is known: how long it waits for its row.
+  Instant deadline_of(const SourceState& state, Instant known_at = always) const noexcept;
+  void await_row(SourceState& state, Instant deadline, Key key);
+  void retain_key(const SourceState& state, Slot key);
+  void release_key(const SourceState& state, Slot key);
+  void leave_key(SourceState& state, Row row);
+  void stop_waiting(SourceState& state, Key key, Instant deadline);
   void offer_cell(SourceState& state, int gate, Row row, Slot value, Instant stamp);
   void record_answer(std::span<const Slot> request, Instant as_of);
   void evict(int most);
@@ -138,7 +189,9 @@ class State {
   void release_texts(const SourceState& state, std::span<const Slot> slots);
   void copy_row(const Rows& from, Row row, Rows& to) const;
   void write_rows(class SnapshotWriter& out, const Rows& rows, const std::vector<Row>& which) const;
+  void write_versions(class SnapshotWriter& out, const SourceState& state, const std::vector<Row>& held) const;
   bool read_rows(class SnapshotReader& in, SourceState& state, Rows& rows);
+  bool read_versions(class SnapshotReader& in, SourceState& state);
   bool read_from(class SnapshotReader& in);
 
   std::shared_ptr<const Plan> plan_;
