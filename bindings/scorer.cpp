@@ -369,7 +369,8 @@ void bind_scorer(py::module_& module) {
                py::dict refused;
                for (const auto& [why, n] : c.refused) refused[py::str(std::string(to_string(why)))] = n;
                sources[py::str(self.scorer->contract().sources()[s].name)] =
-                   py::dict(py::arg("observed") = c.observed, py::arg("labels") = c.labels, py::arg("duplicates") = c.duplicates, py::arg("observed_late") = c.observed_late,
+                   py::dict(py::arg("observed") = c.observed, py::arg("labels") = c.labels, py::arg("replaced") = c.replaced, py::arg("retracted") = c.retracted,
+                            py::arg("duplicates") = c.duplicates, py::arg("moved_keys") = c.moved_keys, py::arg("observed_late") = c.observed_late,
                             py::arg("unmatched") = c.unmatched, py::arg("null_keys") = c.null_keys, py::arg("evicted") = c.evicted,
                             py::arg("held") = self.scorer->rows_held(static_cast<int>(s)), py::arg("refused") = refused);
              }

@@ -409,7 +409,10 @@ class Decision:
 class _SourceStats(TypedDict):
     observed: int
     labels: int
+    replaced: int
+    retracted: int
     duplicates: int
+    moved_keys: int
     observed_late: int
     unmatched: int
     null_keys: int
@@ -472,7 +475,8 @@ class Scorer:
     def stats(self) -> _Stats:
         """Counters by source, decisions answered, and the frontier in microseconds (None before the first answer).
 
-        `observed_late`: rows known only after a decision that could have seen them. `unmatched`: labels whose row never came.
+        `observed_late`: rows known only after a decision that could have seen them. `unmatched`: labels and corrections whose row
+        never came. `moved_keys`: dedup keys held at several event times, two rows where one should perhaps replace the other.
         """
     @property
     def bundle(self) -> Bundle: ...
