@@ -74,6 +74,27 @@ class PyScorer {
     return py::int_(observe_one(source, rows));
   }
 
+  bool replace(const std::string& name, const py::dict& row, std::optional<Instant> available_time) {
+    const int source_index = this->source_index(name);
+    const Source& source = source_at(source_index);
+    scorer->require_correctable(source_index, true, available_time);
+    const Given given = read_row(source_index, row);
+    if (const auto failure = missing_fields(source, given.fields(), source.name, true)) throw Error({*failure});
+    require_key(source, given.raws[static_cast<std::size_t>(source.dedup_field)]);
+    return with_row(source_index, given, [&](State& state, std::span<const Slot> slots) { return state.replace(source_index, slots, {available_time, {}, {}}); });
+  }
+
+  bool retract(const std::string& name, const py::handle& key, std::optional<Instant> available_time) {
+    const int source_index = this->source_index(name);
+    const Source& source = source_at(source_index);
+    scorer->require_correctable(source_index, false, available_time);
+    const auto field = static_cast<std::size_t>(source.dedup_field);
+    Given given{std::vector<Raw>(source.fields.size()), std::vector<std::string>(source.fields.size()), nullptr};
+    given.raws[field] = to_raw(key, given.storage[field]);
+    require_key(source, given.raws[field]);
+    return with_row(source_index, given, [&](State& state, std::span<const Slot> slots) { return state.retract(source_index, slots[field], {available_time, {}, {}}); });
+  }
+
   /// Converts a request dict. Fields it lacks are an error, or null when `partial`.
   Refusal request(const py::dict& given, bool partial, std::vector<Slot>& slots) {
     const auto& fields = scorer->contract().request();
@@ -111,52 +132,82 @@ class PyScorer {
     return false;
   }
 
+  static void require_key(const Source& source, const Raw& key) {
+    if (key.kind == Raw::Kind::null)
+      throw Error(ErrorCode::bad_row, fmt::format("`{}` is null: a correction needs the key of what it corrects", source.fields[static_cast<std::size_t>(source.dedup_field)].name),
+                  "rows without a key cannot be corrected", source.name);
+  }
+
   static Error wrong_type(const Field& field, const std::string& where) {
     return Error(ErrorCode::bad_row, fmt::format("`{}` is not a {}", field.name, to_string(field.type)),
                  field.type == Type::float64 ? "floats are written 12.0, never 12" : "send the declared type; nothing is cast", where);
   }
 
-  std::int64_t observe_one(int source_index, const py::object& row) {
-    const Source& source = scorer->contract().sources()[static_cast<std::size_t>(source_index)];
-    const auto& names = source_names_[static_cast<std::size_t>(source_index)];
-    const std::size_t width = source.fields.size();
-    std::vector<Raw> raws(width);
-    std::vector<std::string> storage(width);
-    const auto present = std::make_unique<bool[]>(width);
-    for (std::size_t f = 0; f < width; ++f) {
+  const Source& source_at(int source) const { return scorer->contract().sources()[static_cast<std::size_t>(source)]; }
+
+  /// A row dict's values by Source::fields, and which of them are there.
+  struct Given {
+    std::vector<Raw> raws;
+    std::vector<std::string> storage;
+    std::unique_ptr<bool[]> present;
+    std::span<const bool> fields() const { return {present.get(), raws.size()}; }
+  };
+
+  Given read_row(int source, const py::handle& row) const {
+    const auto& names = source_names_[static_cast<std::size_t>(source)];
+    Given out{std::vector<Raw>(names.size()), std::vector<std::string>(names.size()), std::make_unique<bool[]>(names.size())};
+    for (std::size_t f = 0; f < names.size(); ++f) {
       PyObject* value = PyDict_GetItemWithError(row.ptr(), names[f].ptr());
-      present[f] = value != nullptr;
-      if (value) raws[f] = to_raw(value, storage[f]);
+      out.present[f] = value != nullptr;
+      if (value) out.raws[f] = to_raw(value, out.storage[f]);
     }
-    // With a clock and nothing to say it is a row that lacks columns, not a label.
-    if (present[static_cast<std::size_t>(source.event_time_field)])
-      for (std::size_t f = 0; f < width; ++f)
-        if (source.fields[f].gated() && raws[f].kind == Raw::Kind::null) present[f] = false;
-    const std::span<const bool> given(present.get(), width);
-    if (const auto failure = missing_fields(source, given, source.name)) throw Error({*failure});
+    return out;
+  }
+
+  /// Converts a row under the scorer's lock and uses it; false when it was refused. Throws for a value of a wrong type.
+  template <class Use>
+  bool with_row(int source_index, const Given& given, Use&& use) {
+    const Source& source = source_at(source_index);
     std::optional<std::size_t> mistyped;
     const Refusal refusal = scorer->with_state([&](State& state) {
-      std::vector<Slot> slots(width);
-      for (std::size_t f = 0; f < width; ++f) {
-        const Refusal why = convert(source.fields[f], raws[f], state.pool(), slots[f]);
+      std::vector<Slot> slots(given.raws.size());
+      for (std::size_t f = 0; f < slots.size(); ++f) {
+        const Refusal why = convert(source.fields[f], given.raws[f], state.pool(), slots[f]);
         if (why == Refusal::none) continue;
         if (why == Refusal::wrong_type) mistyped = f;
         state.refuse_slots(source_index, slots, why);
         return why;
       }
-      return is_label(source, given) ? state.observe_label(source_index, slots) : state.observe_slots(source_index, slots);
+      return use(state, slots);
     });
     if (mistyped) throw wrong_type(source.fields[*mistyped], source.name);
     return refusal == Refusal::none;
+  }
+
+  std::int64_t observe_one(int source_index, const py::object& row) {
+    const Source& source = source_at(source_index);
+    Given given = read_row(source_index, row);
+    const auto& [raws, storage, present] = given;
+    // With a clock and nothing to say it is a row that lacks columns, not a label.
+    if (present[static_cast<std::size_t>(source.event_time_field)])
+      for (std::size_t f = 0; f < raws.size(); ++f)
+        if (source.fields[f].gated() && raws[f].kind == Raw::Kind::null) present[f] = false;
+    if (const auto failure = missing_fields(source, given.fields(), source.name)) throw Error({*failure});
+    const py::str word{std::string(correction_column)};
+    if (source.find_field(correction_column) < 0 && row.contains(word) && py::bool_(row[word]))
+      throw Error(ErrorCode::bad_row, "a row that corrects is no row to observe", "replace(source, row) or retract(source, key); or give a table", source.name);
+    return with_row(source_index, given, [&](State& state, std::span<const Slot> slots) {
+      return is_label(source, given.fields()) ? state.observe_label(source_index, slots) : state.observe_slots(source_index, slots);
+    });
   }
 
   std::vector<std::vector<py::str>> source_names_;
   std::vector<py::str> request_names_;
 };
 
-std::optional<Instant> optional_instant(const py::object& as_of) {
-  if (as_of.is_none()) return std::nullopt;
-  return to_instant(as_of, "as_of");
+std::optional<Instant> optional_instant(const py::object& instant, const char* what = "as_of") {
+  if (instant.is_none()) return std::nullopt;
+  return to_instant(instant, what);
 }
 
 /// "sqlite:PATH"; a bare path is one too.
@@ -318,6 +369,19 @@ void bind_scorer(py::module_& module) {
            "answered instant a decision may lie. complete_from: instant (or one by source) before which history may be missing.")
       .def("observe", &PyScorer::observe, py::arg("source"), py::arg("rows"),
            "A row (dict), many rows (a table), or labels by key ({dedup key, gated column}). Returns how many were accepted; the others are counted in stats().")
+      .def("replace",
+           [](PyScorer& self, const std::string& source, const py::dict& row, const py::object& available_time) {
+             return self.replace(source, row, optional_instant(available_time, "available_time"));
+           },
+           py::arg("source"), py::arg("row"), py::arg("available_time") = py::none(),
+           "From when it is known on exactly this row counts of its key. available_time: when that is, where rows have no such column;\n"
+           "None: now, the latest of the frontier and what the key holds. Returns whether it was taken; if not it is counted in stats().")
+      .def("retract",
+           [](PyScorer& self, const std::string& source, const py::object& key, const py::object& available_time) {
+             return self.retract(source, key, optional_instant(available_time, "available_time"));
+           },
+           py::arg("source"), py::arg("key"), py::arg("available_time") = py::none(),
+           "From when it is known on no row of the key counts; a replace brings one back. available_time as for replace.")
       .def("decide",
            [](PyScorer& self, const py::dict& request, const py::object& as_of, const std::string& request_id) {
              const auto instant = optional_instant(as_of);

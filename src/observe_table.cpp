@@ -27,8 +27,8 @@ bool is_label(const Source& source, std::span<const bool> present) {
   return gated && (others_exist || !has(source.event_time_field));
 }
 
-std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where) {
-  if (is_label(source, present)) return std::nullopt;
+std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where, bool row) {
+  if (!row && is_label(source, present)) return std::nullopt;
   std::string missing;
   for (std::size_t f = 0; f < source.fields.size(); ++f)
     if (!present[f] && !source.fields[f].gated()) missing += fmt::format("{}`{}`", missing.empty() ? "" : ", ", source.fields[f].name);

@@ -78,6 +78,42 @@ Refusal Scorer::observe_label(int source, const Cell& key, std::span<const std::
   return refused;
 }
 
+void Scorer::require_correctable(int source, bool by_row, std::optional<Instant> available_time) const {
+  const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
+  if (auto failure = uncorrectable(spec, {})) throw Error({std::move(*failure)});
+  if (!available_time) return;
+  if (by_row && spec.available_time_field >= 0)
+    throw Error(ErrorCode::bad_argument, "`available_time` is given beside the row",
+                fmt::format("the row's own `{}` says when it could be known", spec.fields[static_cast<std::size_t>(spec.available_time_field)].name));
+  if (*available_time < earliest_instant || *available_time >= latest_instant)
+    throw Error(ErrorCode::bad_argument, fmt::format("available_time {} is outside 1971..2099", *available_time), "check the unit: it is microseconds");
+}
+
+Refusal Scorer::replace(int source, std::span<const Cell> row, std::optional<Instant> available_time) {
+  require_correctable(source, true, available_time);
+  const auto& fields = contract().sources()[static_cast<std::size_t>(source)].fields;
+  const std::lock_guard lock(mutex_);
+  std::vector<Slot> slots(fields.size());
+  for (std::size_t f = 0; f < fields.size(); ++f)
+    if (const Refusal refused = accept(fields[f], row[f], state_->pool(), slots[f]); refused != Refusal::none) {
+      state_->refuse_slots(source, slots, refused);
+      return refused;
+    }
+  return state_->replace(source, slots, {available_time, {}, {}});
+}
+
+Refusal Scorer::retract(int source, const Cell& key, std::optional<Instant> available_time) {
+  require_correctable(source, false, available_time);
+  const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
+  const std::lock_guard lock(mutex_);
+  Slot slot;
+  if (const Refusal refused = accept(spec.fields[static_cast<std::size_t>(spec.dedup_field)], key, state_->pool(), slot); refused != Refusal::none) {
+    state_->refuse_slots(source, {}, refused);
+    return refused;
+  }
+  return state_->retract(source, slot, {available_time, {}, {}});
+}
+
 Instant Scorer::instant_of(std::optional<Instant> as_of) {
   // A clock that steps back does not make decisions do so.
   if (clock_) latest_clock_ = std::max(latest_clock_, clock_());

@@ -60,6 +60,14 @@ class Scorer {
   /// Throws bad-row for a name the source does not have.
   Refusal observe_label(int source, const Cell& key, std::span<const std::pair<std::string_view, Cell>> cells);
 
+  /// Corrections by key: from when they are known exactly `row` counts of its key, or nothing does. Answered decisions stand.
+  /// `available_time`: when the correction could be known, where the row has no such column of its own; without it the latest of
+  /// the frontier and all that the key holds. Throw bad-row for a source that cannot be corrected, bad-argument for an impossible time.
+  Refusal replace(int source, std::span<const Cell> row, std::optional<Instant> available_time = std::nullopt);
+  Refusal retract(int source, const Cell& key, std::optional<Instant> available_time = std::nullopt);
+  /// What replace() and retract() throw, if they would: before anything is converted.
+  void require_correctable(int source, bool by_row, std::optional<Instant> available_time) const;
+
   /// The decision on a request, one Cell for each of Contract::request(). Throws as-of-too-old and as-of-in-future.
   Decision decide(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt, std::string_view request_id = {});
 

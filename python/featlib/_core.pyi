@@ -450,6 +450,16 @@ class Scorer:
 
         Returns how many were accepted; the others are counted in `stats()`. Raises DataError for missing or mistyped columns.
         """
+    def replace(self, source: str, row: dict[str, Any], available_time: _Instant | None = None) -> bool:
+        """Correct a key: from when it is known on exactly this row counts of it, wherever and whenever its rows were.
+
+        row: every column, as for `observe`. available_time: when the correction could be known, where the source has no such
+        column; None is now: the latest of the frontier and what the key holds. Answered decisions stand. Returns whether it was
+        taken; if not it is counted in `stats()`. Raises DataError for a source that cannot be corrected, a null key, missing or
+        mistyped columns, UsageError for an available_time that the row itself says.
+        """
+    def retract(self, source: str, key: Any, available_time: _Instant | None = None) -> bool:
+        """Correct a key: from when it is known on no row of it counts; a `replace` brings one back. Otherwise as `replace`."""
     def decide(self, request: dict[str, Any], *, as_of: _Instant | None = None, request_id: str = "") -> Decision:
         """Decide on a request: a value for every field of the contract's request; an unknown value is None, said explicitly.
 
@@ -466,7 +476,7 @@ class Scorer:
         Records are written a thousand at a time; the end of a scorer writes the rest.
         """
     def export_history(self, source: str) -> Table:
-        """The source's rows with `known_at`: what `replay` needs to repeat the served values. Raises DataError."""
+        """The source's rows and corrections with `known_at`: what `replay` needs to repeat the served values. Raises DataError."""
     def snapshot(self) -> bytes:
         """Everything the scorer holds."""
     @staticmethod

@@ -515,7 +515,7 @@ def _rows(rng, contract, pools, name):
     return rows
 
 
-def _corrections(rng, contract, pools, name, rows, ties):
+def corrections(rng, contract, pools, name, rows, ties=False):
     """Versions of keys, mostly of rows that are there; each says when it became known. `ties`: several may share a version."""
     clock = "arrived" if "available_time" in contract["sources"][name] else "known_at"
     keyed = [row for row in rows if row["event_id"] is not None]
@@ -624,14 +624,14 @@ def answerable(contract, decision):
     return good_time and not _has_bad_float(contract.get("request", {}), decision)
 
 
-def triple(rng: random.Random, history=False, corrections=False, ties=False) -> Triple:
-    """One case. `history`: the sources look exported, with known_at and label stamps. `corrections`: some rows correct others."""
+def triple(rng: random.Random, history=False, corrected=False, ties=False) -> Triple:
+    """One case. `history`: the sources look exported, with known_at and label stamps. `corrected`: some rows correct others."""
     contract = _Contract(rng).as_dict()
     pools = Pools(rng, contract)
     sources = {name: _rows(rng, contract, pools, name) for name in contract["sources"]}
     for name, rows in sources.items():
-        if corrections and "dedup" in contract["sources"][name]:
-            rows += _corrections(rng, contract, pools, name, rows, ties)
+        if corrected and "dedup" in contract["sources"][name]:
+            rows += corrections(rng, contract, pools, name, rows, ties)
     if history:
         for name, rows in sources.items():
             _as_history(rng, contract, name, rows)

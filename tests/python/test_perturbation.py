@@ -14,6 +14,8 @@ def is_hidden(contract, name, row, t):
     """Whether no decision up to t may see the row: refused, not yet known, or not yet happened."""
     if not generators.readable(contract, name, row):
         return True
+    if row.get("correction"):  # once known it hides what it corrects, whenever its own row happens
+        return generators.known_at(contract, name, row) > t
     return row["happened"] > t or generators.known_at(contract, name, row) > t
 
 
@@ -27,8 +29,8 @@ def hidden_row(rng, case, name, t, original=None):
             return row
 
 
-def perturbed(rng, case, name, t):
-    """The rows of a source with another future and other labels that are not yet known at t."""
+def perturbed(rng, case, name, t, corrected):
+    """The rows of a source with another future, other labels that are not yet known at t, and if `corrected` other corrections."""
     columns = case.contract["sources"][name]["columns"]
     rows = []
     for row in case.sources[name]:
@@ -36,7 +38,8 @@ def perturbed(rng, case, name, t):
             unknown = [
                 column
                 for column in generators.gated_columns(case.contract, name)
-                if generators.label_known_at(case.contract, name, row, column) > t
+                if row.get("correction") != "retract"
+                and generators.label_known_at(case.contract, name, row, column) > t
             ]
             rows.append(row | {column: case.pools.value(columns[column]) for column in unknown})
         else:
@@ -46,6 +49,9 @@ def perturbed(rng, case, name, t):
     for _ in range(rng.randint(1, 5)):
         original = rng.choice(case.sources[name]) if case.sources[name] else None
         rows.append(hidden_row(rng, case, name, t, original))
+    if corrected and "dedup" in case.contract["sources"][name]:
+        more = generators.corrections(rng, case.contract, case.pools, name, case.sources[name], ties=True)
+        rows += [row for row in more if is_hidden(case.contract, name, row, t)]
     rng.shuffle(rows)
     return rows
 
@@ -53,12 +59,13 @@ def perturbed(rng, case, name, t):
 def test_what_is_not_known_at_t_changes_no_bit_at_t():
     for seed in generators.seeds(0.2):
         rng = random.Random(seed)
-        case = generators.triple(rng)
+        corrected = seed % 2 == 0
+        case = generators.triple(rng, corrected=corrected, ties=True)
         instants = [d["as_of"] for d in case.decisions if generators.answerable(case.contract, d)]
         if not instants:
             continue
         t = rng.choice(instants)
         asked = [d for d in case.decisions if d["as_of"] is None or d["as_of"] <= t]
-        other = {name: perturbed(rng, case, name, t) for name in case.sources}
+        other = {name: perturbed(rng, case, name, t, corrected) for name in case.sources}
         before = offline(fl.replay, case, asked, case.sources)
         assert_same(seed, case, before, offline(fl.replay, case, asked, other), f"unperturbed = perturbed after {t}\n{other}")

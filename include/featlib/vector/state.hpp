@@ -51,8 +51,8 @@ struct Told {
 
 /// Whether fields given for a source make a label by key: the dedup key and gated cells, clocks at most beside them.
 bool is_label(const Source& source, std::span<const bool> present);
-/// What a row with these fields lacks; gated cells may be absent, they are not known yet.
-std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where);
+/// What a row with these fields lacks, and unless it has to be a `row`, no label by key does; gated cells may be absent, they are not known yet.
+std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where, bool row = false);
 
 class State {
  public:
