@@ -109,29 +109,31 @@ class Server {
     return state_->observe(source, cells);
   }
 
-  Refusal label(int source, const Values& label) {
+  /// Converts values and uses them; a value that cannot be taken refuses all.
+  template <class Use>
+  Refusal with_slots(int source, const Values& values, Use&& use) {
     const auto& fields = contract().sources()[static_cast<std::size_t>(source)].fields;
     std::vector<Slot> slots(fields.size());
     for (std::size_t f = 0; f < fields.size(); ++f)
-      if (const Refusal why = accept(fields[f], cell_of(label[f]), state_->pool(), slots[f]); why != Refusal::none) {
+      if (const Refusal why = accept(fields[f], cell_of(values[f]), state_->pool(), slots[f]); why != Refusal::none) {
         state_->refuse_slots(source, slots, why);
         return why;
       }
-    return state_->observe_label(source, slots);
+    return use(*state_, std::span<Slot>(slots));
+  }
+
+  Refusal label(int source, const Values& label) {
+    return with_slots(source, label, [&](State& state, std::span<Slot> slots) { return state.observe_label(source, slots); });
   }
 
   /// A correction as a table carries it, or, untold, as it comes to a service: numbered and perhaps timed by the state.
   Refusal amend(int source, const Amendment& a, bool told = true) {
-    const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
-    std::vector<Slot> slots(spec.fields.size());
-    for (std::size_t f = 0; f < slots.size(); ++f)
-      if (const Refusal why = accept(spec.fields[f], cell_of(a.row[f]), state_->pool(), slots[f]); why != Refusal::none) {
-        state_->refuse_slots(source, slots, why);
-        return why;
-      }
-    if (!told) return a.correction == Correction::replace ? state_->replace(source, slots) : state_->retract(source, slots[static_cast<std::size_t>(spec.dedup_field)]);
-    const auto* known = std::get_if<std::int64_t>(&a.known_at);
-    return state_->correct_slots(source, a.correction, slots, {known ? std::optional(*known) : std::nullopt, {}, a.version});
+    const auto dedup = static_cast<std::size_t>(contract().sources()[static_cast<std::size_t>(source)].dedup_field);
+    return with_slots(source, a.row, [&](State& state, std::span<Slot> slots) {
+      if (!told) return a.correction == Correction::replace ? state.replace(source, slots) : state.retract(source, slots[dedup]);
+      const auto* known = std::get_if<std::int64_t>(&a.known_at);
+      return state.correct_slots(source, a.correction, slots, {known ? std::optional(*known) : std::nullopt, {}, a.version});
+    });
   }
 
   /// The answer; of a request that cannot be read, what a table says of it.
