@@ -205,9 +205,13 @@ void Sweep::place(std::size_t from, std::size_t n) {
   edges_.find(timeline_.ordered(), {{as_of_.data() + from, n}, {sequence_.data() + (by_sequence ? from : 0), by_sequence}}, edge_out_);
   for (std::size_t p = 0; p < places_.size(); ++p) {
     const Place& place = program_.places[p];
-    if (place.last < 0) continue;
     std::uint32_t* const first = places_[p].first.data() + filled_;
     std::uint32_t* const last = places_[p].last.data() + filled_;
+    if (place.last < 0) {                      // folded: it finds its own positions
+      std::fill_n(first, n, 0);
+      std::fill_n(last, n, 0);
+      continue;
+    }
     const std::uint32_t* const end = edge_positions_[static_cast<std::size_t>(place.last)].data();
     std::copy_n(end, n, last);
     if (place.first < 0) std::fill_n(first, n, 0);

@@ -19,15 +19,12 @@ import random
 import pyarrow as pa
 
 import oracle
-from oracle import Text
+from aggregate_generators import BOUNDS, COLUMNS, OFFSETS, WINDOWS, AggregateFeatures, reach
+from spelling import aggregate, expression  # noqa: F401  (aggregate: for tests)
 
 SECOND = 10**6
 HOUR, DAY = 3600 * SECOND, 86400 * SECOND
 MONDAY = 1_600_041_600 * SECOND  # 2020-09-14T00:00:00Z
-
-WINDOWS = ["10us", "1h", "1d", "3d"]
-OFFSETS = ["0s", "0s", "1us", "1h", "1d", "2d"]
-BOUNDS = ["[)", "(]", "[]", "()"]
 
 # Each flavour is hard in its own way; a column draws from one or two of them.
 FLOATS = [
@@ -62,68 +59,9 @@ def seeds(share):
     return range(first, first + max(1, round(share * int(os.environ.get("FEATLIB_TRIPLES", "2000")))))
 
 
-# --- expressions --------------------------------------------------------------------------------------------------------
-
-
-def spelled(tree):
-    """A tree in the contract's expression language."""
-    operator, *operands = tree
-    if operator == "lit":
-        return _literal(operands[0])
-    if operator == "ref":
-        return operands[0]
-    if operator in ("weekday", "hour"):
-        return f"{operator}(as_of)"
-    if operator == "with_fallback":
-        return f"with_fallback({operands[0]})"
-    if operator == "case":
-        branches = " ".join(f"when {spelled(condition)} then {spelled(result)}" for condition, result in operands[0])
-        return f"case {branches} else {spelled(operands[1])} end"
-    parts = [spelled(operand) for operand in operands]
-    if operator in ("is null", "is not null"):
-        return f"({parts[0]} {operator})"
-    if operator == "not":
-        return f"(not {parts[0]})"
-    if operator == "neg":
-        return f"(-({parts[0]}))"  # -1 would be a number, -(1) negates
-    if operator in ("abs", "floor", "min", "max", "clip", "coalesce"):
-        return f"{operator}({', '.join(parts)})"
-    return "(" + f" {operator} ".join(parts) + ")"
-
-
-def _literal(value):
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
-
-
-def expression(tree):
-    return Text(spelled(tree), tree)
-
-
-def aggregate(kind, argument=None, parameter=None):
-    inside = [spelled(argument)] if argument else []
-    inside += [] if parameter is None else [str(parameter)]
-    return Text(f"{kind}({', '.join(inside)})", (kind, argument, parameter))
-
-
 # --- one contract -------------------------------------------------------------------------------------------------------
 
-COLUMNS = {
-    "x": {"type": "float64"},
-    "y": {"type": "float64", "nan": "null"},
-    "n": {"type": "int64"},
-    "money": {"type": "decimal", "scale": 2},
-    "tag": {"type": "string"},
-    "flag": {"type": "bool"},
-    "seen": {"type": "timestamp", "unit": "us"},
-}
-NUMERIC = ("float64", "int64", "decimal", "bool")
-
-
-class _Contract:
+class _Contract(AggregateFeatures):
     """Builds one contract; `rng` is the only source of chance."""
 
     def __init__(self, rng):
@@ -201,121 +139,12 @@ class _Contract:
     # Retention follows the features, so that the largest window often just fits.
     def _retentions(self):
         for name, source in self.sources.items():
-            needs = [
-                oracle.duration(f.get("window", "1us")) + oracle.duration(f.get("offset", "0s"))
-                for f in self.features.values()
-                if f.get("from") == name
-            ]
-            need = max(needs, default=HOUR)
-            source["retention"] = self.rng.choice([f"{need}us", f"{need}us", f"{need + 1}us", f"{need + DAY}us", "forever"])
-
-    # --- features over a source
-
-    def _aggregate_feature(self):
-        rng = self.rng
-        source = rng.choice(list(self.sources))
-        spec = self.sources[source]
-        entities = spec.get("entities") or [spec["entity"]]
-        feature = {"from": source}
-        if len(entities) > 1:
-            feature["by"] = rng.choice(entities)
-        read = []
-        kind, argument, out_type = self._aggregate(source, read, feature)
-        if rng.random() < 0.3:
-            feature["where"] = expression(self._row_condition(source, read))
-        feature["aggregate"] = aggregate(kind, *argument)
-        reads_labels = any("available_after" in spec["columns"][c] for c in read)
-        includes = source == "events" and not any(self._gated(source, c) for c in read)
-        includes = includes and (self.request_of or "event_id" not in read) and rng.random() < 0.25
-
-        offset = "0s" if includes else rng.choice(self.offsets)
-        if reads_labels and oracle.duration(offset) < oracle.duration(self.label_delay):
-            offset = rng.choice([self.label_delay, "2d"])
-        if offset != "0s":
-            feature["offset"] = offset
-        shape = rng.random()
-        if shape < 0.65:
-            feature["window"] = rng.choice(self.windows)
-            if rng.random() < 0.2:
-                feature["last"] = rng.randint(1, 3)
-        elif shape < 0.85:
-            feature["last"] = rng.randint(1, 4)
-        else:
-            feature["lifetime"] = True
-        if includes:
-            feature["include_request"] = True
-            feature["bounds"] = rng.choice(["(]", "[]"])
-        elif rng.random() < 0.7:
-            feature["bounds"] = rng.choice(BOUNDS)
-        if rng.random() < 0.4:
-            feature["min_rows"] = rng.randint(1, 3)
-        self._maybe_fallback(feature, out_type)
-        self.types[id(feature)] = out_type
-        return feature
-
-    def _aggregate(self, source, read, feature):
-        """(kind, (argument, parameter), output type); notes the columns read and adds ddof or nulls to the feature."""
-        rng = self.rng
-        columns = self.sources[source]["columns"]
-        if rng.random() < 0.25:
-            kind = rng.choice(["count", "time_since_last", "count_if"])
-            if kind == "count":
-                return kind, (None, None), "int64"
-            if kind == "time_since_last":
-                return kind, (None, rng.choice(["seconds", "minutes", "hours", "days"])), "float64"
-            return kind, (self._row_condition(source, read), None), "int64"
-        floats = [c for c in columns if columns[c]["type"] == "float64"]
-        if floats and rng.random() < 0.15:
-            column = rng.choice(floats)
-            read.append(column)
-            reference = ("ref", column)
-            argument = rng.choice(
-                [
-                    ("abs", reference),
-                    ("coalesce", reference, ("lit", 0.5)),
-                    ("case", [((">", reference, ("lit", 0.0)), reference)], ("lit", 1.0)),
-                ]
-            )
-            return rng.choice(["sum", "mean", "max", "last", "std"]), (argument, None), "float64"
-        labels = [c for c in columns if self._gated(source, c)]
-        column = rng.choice(labels if labels and rng.random() < 0.4 else list(columns))
-        read.append(column)
-        kind_of_column = columns[column]["type"]
-        kinds = ["first", "last", "lag", "count_distinct", "min", "max"]
-        if kind_of_column in NUMERIC:
-            kinds += ["sum", "sum", "mean", "mean", "std", "var"]
-        kind = rng.choice(kinds)
-        if kind in ("std", "var") and rng.random() < 0.4:
-            feature["ddof"] = rng.choice([0, 1])
-        if kind in ("first", "last", "lag") and rng.random() < 0.3:
-            feature["nulls"] = "keep"
-        return kind, (("ref", column), rng.randint(0, 2) if kind == "lag" else None), self._output(kind, kind_of_column)
-
-    @staticmethod
-    def _output(kind, column_type):
-        if kind == "count_distinct" or (kind == "sum" and column_type in ("int64", "bool")):
-            return "int64"
-        if kind in ("sum", "mean", "std", "var") or column_type == "decimal":
-            return "float64"
-        return column_type
-
-    def _row_condition(self, source, read, depth=2):
-        rng = self.rng
-        columns = self.sources[source]["columns"]
-        if depth and rng.random() < 0.35:
-            operator = rng.choice(["and", "or", "not"])
-            operands = [self._row_condition(source, read, depth - 1) for _ in range(1 if operator == "not" else 2)]
-            return (operator, *operands)
-        column = rng.choice(list(columns))
-        read.append(column)
-        reference, kind = ("ref", column), columns[column]["type"]
-        if kind == "bool" and rng.random() < 0.8:
-            return rng.choice([reference, ("=", reference, ("lit", True)), ("!=", reference, ("lit", False))])
-        literals = {"float64": [0.0, 0.1, 1.0, 1e308], "int64": [0, 1, 7, 2**53 + 1], "decimal": [0, 0.01, 12.34]}
-        literals["string"] = ["", "a", "é", "it's"]
-        if kind not in literals or rng.random() < 0.15:
-            return (rng.choice(["is null", "is not null"]), reference)
-        return (rng.choice(["=", "!=", "<", "<=", ">", ">="]), reference, ("lit", rng.choice(literals[kind])))
+            readers = [f for f in self.features.values() if f.get("from") == name]
+            need = max((reach(f) for f in readers), default=HOUR) or 1
+            # A decay over the whole retention needs an end to it.
+            bounded = any(f["aggregate"].tree[0].startswith("decay") and "lifetime" in f for f in readers)
+            last = f"{need}us" if bounded else "forever"
+            source["retention"] = self.rng.choice([f"{need}us", f"{need}us", f"{need + 1}us", f"{need + DAY}us", last])
 
     def _maybe_fallback(self, feature, out_type):
         fallbacks = {"int64": [0, -7], "float64": [0.0, -0.0, -1.5, 999.0], "string": ["", "none"], "bool": [False, True]}
@@ -419,15 +248,25 @@ class Pools:
         self.rng = rng
         base = MONDAY + rng.randint(0, 6) * DAY + rng.choice([0, 0, 7 * HOUR + 1])
         self.as_of = sorted({base + rng.choice([0, 0, 1, -1, HOUR, DAY, 2 * DAY]) for _ in range(4)})
-        spans = {0}
+        spans, inside = {0}, set()
         for feature in contract["features"].values():
+            if feature.get("from") not in contract["sources"]:
+                continue
             offset = oracle.duration(feature.get("offset", "0s"))
-            spans |= {offset, offset + oracle.duration(feature.get("window", "0s"))}
+            gap = oracle.duration(feature.get("gap", "0s"))
+            width = next((oracle.duration(feature[key]) for key in ("window", "max_length", "max_age") if key in feature), 2 * DAY)
+            spans |= {offset, offset + width, *(offset + i * gap for i in (1, 2, 3))}
+            if "bucket" in feature:
+                into = (self.as_of[0] - offset - oracle.microseconds(feature.get("origin", "1970-01-01T00:00:00Z"))) % width
+                spans |= {offset + into, offset + into + width}
+            inside |= {offset + (2 * gap or width) * i // 8 for i in range(1, 8)}
         for source in contract["sources"].values():
             if source["retention"] != "forever":
                 spans.add(oracle.duration(source["retention"]))
         spans = sorted(spans)
-        edges = [rng.choice(self.as_of) - rng.choice(spans) + rng.choice([0, 0, 0, 1, -1, -HOUR]) for _ in range(10)]
+        pool = [*([spans] * 2), *([sorted(inside)] * 3 if inside else [])]
+        back = [rng.choice(rng.choice(pool)) for _ in range(14)]  # edges of windows, and rows inside them
+        edges = [rng.choice(self.as_of) - b + rng.choice([0, 0, 0, 1, -1, -HOUR]) for b in back]
         self.event_time = edges + self.as_of[:1]
         self.delays = [0, 0, 0, 1, -1, HOUR, -HOUR, DAY, *spans]
         self.card = {"string": ["", "c1", "é"], "int64": [0, 1, 2**63 - 1], "bool": [False, True]}[
@@ -509,7 +348,7 @@ def _again(rng, contract, pools, name, original):
 
 def _rows(rng, contract, pools, name):
     rows = []
-    for _ in range(0 if rng.random() < 0.05 else rng.randint(1, 24)):
+    for _ in range(0 if rng.random() < 0.05 else rng.randint(1, 36)):
         again = rows and rng.random() < 0.3
         rows.append(_again(rng, contract, pools, name, rng.choice(rows)) if again else random_row(rng, contract, pools, name))
     return rows

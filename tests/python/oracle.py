@@ -4,17 +4,22 @@
 
 The contract is the file's content as a dict. Expressions are not parsed here: they are `Text` objects that carry the tree
 beside the spelling, so a mistake in the library's grammar cannot be repeated by this module. Everything is computed from
-scratch for every decision; the only rounding is `rounded` (a Fraction to the nearest float64) and `rounded_sqrt`.
+scratch for every decision; the only rounding is `rounding.rounded` (a Fraction to the nearest float64), of which roots,
+powers and logarithms are made. Aggregates of the values in a window stand in oracle_aggregates.
 """
 
+import datetime
 import math
 import re
 from fractions import Fraction
 
+import oracle_aggregates
+from oracle_aggregates import MICROSECONDS, in_unit, int64
+from rounding import BAD, rounded
+
 OK, NULL, INSUFFICIENT_HISTORY, HISTORY_INCOMPLETE, UNSEEN, CLIPPED, ERROR = range(7)
 FALLBACK = 0x80
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 EARLIEST, LATEST = 31_536_000_000_000, 4_102_444_800_000_000  # 1971-01-01 and 2100-01-01 in microseconds
 
 NEVER = math.inf  # the stamp of a cell that no decision may read
@@ -29,53 +34,17 @@ class Text(str):
         return text
 
 
-# --- rounding -----------------------------------------------------------------------------------------------------------
-
-
-class _Error:
-    """The null whose cause is `error`."""
-
-    def __repr__(self):
-        return "<error>"
-
-
-BAD = _Error()
-
-
-def rounded(exact):
-    """The float64 nearest to a rational, ties to even; BAD beyond the double range. Never -0.0."""
-    exact = Fraction(exact)
-    try:
-        # Python's int / int is correctly rounded, subnormal results included.
-        return exact.numerator / exact.denominator + 0.0
-    except OverflowError:
-        return BAD
-
-
-def rounded_sqrt(exact):
-    """The float64 nearest to the square root of a rational."""
-    exact = Fraction(exact)
-    if exact == 0:
-        return 0.0
-    n, d = exact.numerator, exact.denominator
-    # Scale by 4^k so that the integer root has 64 bits or more, append one bit that says whether anything was cut off:
-    # the final rounding then sees on which side of a tie the true root lies.
-    k = (130 - n.bit_length() + d.bit_length()) // 2
-    n, d = (n << 2 * k, d) if k >= 0 else (n, d << -2 * k)
-    root = math.isqrt(n // d)
-    inexact = root * root * d != n
-    return rounded(Fraction(2 * root + inexact) / Fraction(2) ** (k + 1))
-
-
 # --- the contract's small spellings -------------------------------------------------------------------------------------
-
-_MICROSECONDS = {"us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
-_UNITS = {"seconds": "s", "minutes": "m", "hours": "h", "days": "d"}
-
 
 def duration(text):
     number, unit = re.fullmatch(r"(\d+)(us|ms|s|m|h|d)", text).groups()
-    return int(number) * _MICROSECONDS[unit]
+    return int(number) * MICROSECONDS[unit]
+
+
+def microseconds(text):
+    """An RFC 3339 instant in UTC."""
+    since = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    return since // datetime.timedelta(microseconds=1)
 
 
 def _listed(one_or_many):
@@ -87,8 +56,8 @@ def _aggregate_parts(aggregate):
     if isinstance(aggregate, Text):
         return aggregate.tree
     kind, argument, parameter = re.fullmatch(r"(\w+)\((\w*)(?:, *(\d+))?\)", aggregate).groups()
-    if kind == "time_since_last":
-        return kind, None, argument
+    if kind in oracle_aggregates.BY_ROWS:
+        return kind, None, argument or None
     return kind, ("ref", argument) if argument else None, None if parameter is None else int(parameter)
 
 
@@ -323,10 +292,10 @@ class Evaluator:
         return value
 
     def _ref(self, name):
-        return _in_unit(self.read(name, False))
+        return in_unit(self.read(name, False))
 
     def _with_fallback(self, name):
-        return _in_unit(self.read(name, True))
+        return in_unit(self.read(name, True))
 
     def _and(self, *operands):
         values = [self(operand) for operand in operands]
@@ -370,72 +339,10 @@ class Evaluator:
         return result
 
     def _weekday(self):
-        return (self.as_of // _MICROSECONDS["d"] + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
+        return (self.as_of // MICROSECONDS["d"] + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
 
     def _hour(self):
-        return self.as_of // _MICROSECONDS["h"] % 24
-
-
-def _in_unit(value):
-    """What leaves storage: a decimal is the float64 of its value, everything else is itself."""
-    return rounded(value) if isinstance(value, Fraction) else value
-
-
-# --- aggregates ---------------------------------------------------------------------------------------------------------
-
-
-def _int64(total):
-    return total if INT64_MIN <= total <= INT64_MAX else BAD
-
-
-def _sum(values):
-    if all(isinstance(v, int) for v in values):  # bool is an int
-        return _int64(sum(values))
-    return rounded(sum(map(_exact, values)))
-
-
-def _variance(values, ddof):
-    """The exact quotient, or None where it is undefined."""
-    n = len(values)
-    if n <= ddof:
-        return None
-    exact = [_exact(v) for v in values]
-    total = sum(exact)
-    return (sum(v * v for v in exact) - total * total / n) / (n - ddof)
-
-
-def _std(values, ddof):
-    variance = _variance(values, ddof)
-    return None if variance is None else rounded_sqrt(variance)
-
-
-def _var(values, ddof):
-    variance = _variance(values, ddof)
-    return None if variance is None else rounded(variance)
-
-
-def _combined(kind, parameter, ddof, values):
-    """One value of the values of a window, oldest first. Empty is null but for the counts."""
-    if kind == "count_if":
-        return sum(v is True for v in values)
-    if kind == "count_distinct":
-        return len(set(values))
-    if not values:
-        return None
-    if kind == "sum":
-        return _sum(values)
-    if kind == "mean":
-        return rounded(sum(map(_exact, values)) / len(values))
-    if kind == "std":
-        return _std(values, ddof)
-    if kind == "var":
-        return _var(values, ddof)
-    if kind in ("min", "max", "first", "last"):
-        chosen = {"min": min, "max": max, "first": lambda v: v[0], "last": lambda v: v[-1]}[kind](values)
-        return _in_unit(chosen)
-    if kind == "lag":
-        return _in_unit(values[-1 - parameter]) if parameter < len(values) else None
-    raise ValueError(kind)
+        return self.as_of // MICROSECONDS["h"] % 24
 
 
 # --- decisions ----------------------------------------------------------------------------------------------------------
@@ -488,7 +395,7 @@ class _Evaluation:
         if feature.get("type") == "category":
             vocabulary = feature["vocabulary"]
             return (vocabulary.index(value), OK) if value in vocabulary else (-1, UNSEEN)
-        return _in_unit(value), OK
+        return in_unit(value), OK
 
     def _expression(self, feature):
         def read(name, with_fallback):
@@ -501,7 +408,7 @@ class _Evaluation:
         value = evaluator(feature["expr"].tree)
         declared = feature.get("type")
         if declared == "int64" and value is not None and value is not BAD:
-            value = int(value) if value == math.floor(value) and _int64(int(value)) is not BAD else BAD
+            value = int(value) if value == math.floor(value) and int64(int(value)) is not BAD else BAD
         elif declared not in ("int64", "bool") and isinstance(value, int):
             value = rounded(int(value))  # numbers and conditions are float64 unless `type` says otherwise
         if value is None:
@@ -518,30 +425,32 @@ class _Evaluation:
             return None, NULL
 
         kind, argument, parameter = _aggregate_parts(feature["aggregate"])
+        interval = self._interval(feature, source, kind, parameter)
         readers = [
             (event_time, read)
-            for event_time, read in self._rows(feature, source, entity, entity_key)
+            for event_time, read in self._rows(feature, source, entity, entity_key, interval)
             if "where" not in feature or self._of_row(feature["where"].tree, read) is True
         ]
         if "last" in feature:
             readers = readers[max(0, len(readers) - feature["last"]) :]
 
-        if kind == "count":
-            rows, value = len(readers), len(readers)
-        elif kind == "time_since_last":
-            rows, value = len(readers), None
-            if readers:
-                unit = _MICROSECONDS[_UNITS[parameter]]
-                value = rounded(Fraction(self.request.as_of - readers[-1][0], unit))
-        else:
-            values = [self._of_row(argument, read) for _, read in readers]
-            if feature.get("nulls") != "keep":
-                values = [v for v in values if v is not None and v is not BAD]
-            rows, value = len(values), _combined(kind, parameter, feature.get("ddof", 1), values)
+        times, values = [t for t, _ in readers], []
+        if argument is not None:
+            found = [(t, self._of_row(argument, read)) for t, read in readers]
+            keeps = kind == "as_of" or feature.get("nulls") == "keep"
+            found = [(t, v) for t, v in found if keeps or (v is not None and v is not BAD)]
+            times, values = [t for t, _ in found], [v for _, v in found]
+        window = oracle_aggregates.Window(
+            values, times, self.request.as_of, feature.get("ddof", 1), self._type(argument, source), self._sought(argument, parameter)
+        )
+        rows = len(times)
+        if kind.startswith("decay"):
+            parameter = duration(parameter)
+        value = oracle_aggregates.value(kind, parameter, window)
 
         if value is BAD:
             return None, ERROR
-        if self._tail(feature, source) < self.complete_from.get(source.name, -math.inf):
+        if interval[0] < self.complete_from.get(source.name, -math.inf):
             return None, HISTORY_INCOMPLETE
         if rows < feature.get("min_rows", self.contract.get("defaults", {}).get("min_rows", 0)):
             return None, INSUFFICIENT_HISTORY
@@ -552,20 +461,52 @@ class _Evaluation:
             return read(tree[1])
         return Evaluator(lambda name, _: read(name), self.request.as_of)(tree)
 
-    def _rows(self, feature, source, entity, entity_key):
+    @staticmethod
+    def _type(argument, source):
+        """What the values are, where they are written as text: an instant is no number there."""
+        return source.columns[argument[1]]["type"] if argument is not None and argument[0] == "ref" else None
+
+    def _sought(self, argument, parameter):
+        """The value that share and seen_before look for; the other aggregates do not ask."""
+        if isinstance(parameter, tuple) and parameter[0] == "lit":
+            return parameter[1]
+        return self.request.read(argument[1]) if argument is not None and argument[0] == "ref" else None
+
+    def _interval(self, feature, source, kind, parameter):
+        """(tail, head, whether the tail is inside, whether the head is); a session is cut at its tail."""
+        head = self.request.as_of - duration(feature.get("offset", "0s"))
+        bounds = feature.get("bounds", self.contract.get("defaults", {}).get("bounds", "[)"))
+        width = next((duration(feature[key]) for key in ("window", "max_length", "max_age") if key in feature), None)
+        if width is None and kind.startswith("decay") and "lifetime" not in feature:
+            width = 64 * duration(parameter)
+        if "bucket" in feature:
+            origin = microseconds(feature.get("origin", "1970-01-01T00:00:00Z"))
+            begin = head - (head - origin) % width
+            if feature["bucket"] == "complete":
+                return begin - width, begin, True, False
+            return begin, head, True, bounds[1] == "]"
+        if width is None:
+            return self.request.as_of - source.retention, head, True, bounds[1] == "]"
+        return head - width, head, bounds[0] == "[", bounds[1] == "]"
+
+    def _rows(self, feature, source, entity, entity_key, interval):
         """(event_time, reader) of every row in the feature's window, oldest first, the request last."""
         as_of = self.request.as_of
-        head = as_of - duration(feature.get("offset", "0s"))
-        tail = head - duration(feature["window"]) if "window" in feature else None
-        bounds = feature.get("bounds", self.contract.get("defaults", {}).get("bounds", "[)"))
+        tail, head, tail_closed, head_closed = interval
+        seen = []
         for row in source.timelines[entity].get(entity_key, []):
             t = row.event_time
-            if t > head or (t == head and bounds[1] == ")"):
+            if t > head or (t == head and not head_closed):
                 break
-            if tail is not None and (t < tail or (t == tail and bounds[0] == "(")):
-                continue
-            if self._visible(source, entity, row):
-                yield t, row.reader(as_of)
+            if t > tail or (t == tail and tail_closed):
+                if self._visible(source, entity, row):
+                    seen.append(row)
+        if "gap" in feature:
+            gaps = [later.event_time - earlier.event_time for earlier, later in zip(seen, seen[1:], strict=False)]
+            gaps += [head - row.event_time for row in seen[-1:]]
+            long = [i for i, gap in enumerate(gaps) if gap > duration(feature["gap"])]
+            seen = seen[long[-1] + 1 :] if long else seen
+        yield from ((row.event_time, row.reader(as_of)) for row in seen)
         if feature.get("include_request"):
             yield as_of, self.request.read
 
@@ -584,12 +525,6 @@ class _Evaluation:
             return True
         sequence = source.sequence.get(entity)
         return sequence is not None and _nulls_first(row.sequence[entity]) < _nulls_first(self.request.read(sequence))
-
-    def _tail(self, feature, source):
-        as_of = self.request.as_of
-        if "window" not in feature:
-            return as_of - source.retention
-        return as_of - duration(feature.get("offset", "0s")) - duration(feature["window"])
 
 
 def evaluate(contract, decisions, sources, complete_from=None):

@@ -6,8 +6,11 @@ from fractions import Fraction
 
 import pytest
 
+import aggregate_generators
 import generators
 import oracle
+import oracle_aggregates
+import rounding
 from generators import aggregate, expression
 from oracle import CLIPPED, ERROR, FALLBACK, HISTORY_INCOMPLETE, INSUFFICIENT_HISTORY, NULL, OK, UNSEEN
 
@@ -46,7 +49,8 @@ def row(t, x=None, **cells):
 
 def ask(feature, rows, decision=None, complete_from=None, features=None, **source):
     """(value, status) of one feature at T + 0 unless the decision says otherwise."""
-    feature = {"from": "events", "window": "10us"} | feature if "aggregate" in feature else feature
+    if "aggregate" in feature:  # a window of None is none at all
+        feature = {key: value for key, value in ({"from": "events", "window": "10us"} | feature).items() if value is not None}
     decision = {"card": "c", "as_of": T} | (decision or {})
     asked = contract((features or {}) | {"asked": feature}, **source)
     return oracle.evaluate(asked, [decision], {"events": rows}, complete_from)[0]["asked"]
@@ -589,19 +593,19 @@ def test_std_is_the_root_of_the_exact_quotient():
     rng = random.Random(1)
     for _ in range(300):
         exact = Fraction(rng.randint(1, 10**30), rng.randint(1, 10 ** rng.randint(1, 40)))
-        assert oracle.rounded_sqrt(exact) == rounded_root(exact), exact
+        assert rounding.rounded_sqrt(exact) == rounded_root(exact), exact
 
 
 def test_roots_know_which_side_of_a_tie_they_are_on():
     # Above 2^53 doubles are two apart, so every odd integer is a tie.
     for base, even in ((Fraction(2**53 + 1), 2.0**53), (Fraction(2**53 + 3), 2.0**53 + 4)):
-        assert oracle.rounded_sqrt(base**2) == even
+        assert rounding.rounded_sqrt(base**2) == even
     nudge = Fraction(1, 10**60)
-    assert oracle.rounded_sqrt(Fraction(2**53 + 1) ** 2 + nudge) == 2.0**53 + 2
-    assert oracle.rounded_sqrt(Fraction(2**53 + 3) ** 2 - nudge) == 2.0**53 + 2
-    assert oracle.rounded_sqrt(Fraction(5e-324) ** 2) == 5e-324
-    assert oracle.rounded_sqrt(Fraction(1, 2) ** 2150) == 0.0  # half of the least subnormal: tie to zero
-    assert oracle.rounded_sqrt(Fraction(1, 2) ** 2149) == 5e-324
+    assert rounding.rounded_sqrt(Fraction(2**53 + 1) ** 2 + nudge) == 2.0**53 + 2
+    assert rounding.rounded_sqrt(Fraction(2**53 + 3) ** 2 - nudge) == 2.0**53 + 2
+    assert rounding.rounded_sqrt(Fraction(5e-324) ** 2) == 5e-324
+    assert rounding.rounded_sqrt(Fraction(1, 2) ** 2150) == 0.0  # half of the least subnormal: tie to zero
+    assert rounding.rounded_sqrt(Fraction(1, 2) ** 2149) == 5e-324
 
 
 # --- the generator ------------------------------------------------------------------------------------------------------
@@ -614,19 +618,34 @@ def test_a_seed_gives_the_same_case_again():
         assert repr((one.sources, one.decisions, one.complete_from)) == repr((two.sources, two.decisions, two.complete_from))
 
 
-def test_generated_cases_meet_every_aggregate_option_and_status():
-    statuses, options, kinds = set(), set(), set()
-    for seed in range(400):
+def window_of(feature):
+    for key in ("bucket", "gap", "max_age", "window", "lifetime", "last"):
+        if key in feature and not (key == "last" and feature["aggregate"].tree[0].startswith("decay")):
+            return {"bucket": feature.get("bucket"), "last": "row count"}.get(key, key)
+    return "lifetime" if feature["aggregate"].tree[0] == "as_of" else "64 half-lives"
+
+
+def test_generated_cases_meet_every_aggregate_in_every_window_and_every_option_and_status():
+    statuses, options, valued = set(), set(), {}
+    for seed in range(2000):
         case = generators.triple(random.Random(seed), history=seed % 4 == 0)
-        for answer in oracle.evaluate(case.contract, case.decisions, case.sources, case.complete_from):
+        answers = oracle.evaluate(case.contract, case.decisions, case.sources, case.complete_from)
+        for answer in answers:
             statuses |= {status for _, status in answer.values()}
-        for feature in case.contract["features"].values():
+        for name, feature in case.contract["features"].items():
             options |= set(feature)
-            kinds |= {feature["aggregate"].tree[0]} if "aggregate" in feature else set()
+            if "aggregate" in feature:
+                what = (feature["aggregate"].tree[0], window_of(feature))
+                valued[what] = valued.get(what, False) or any(answer[name][1] == OK for answer in answers)
     assert {status & 0x0F for status in statuses} == {0, 1, 2, 3, 4, 5, 6}
     assert {status & 0x0F for status in statuses if status & FALLBACK} == {1, 2, 3, 6}
-    assert kinds == set("count count_if sum mean min max std var first last lag count_distinct time_since_last".split())
     assert options >= set("by where window offset bounds last lifetime include_request nulls ddof min_rows fallback expr".split())
+    kinds = {*aggregate_generators.OF_ANY, *aggregate_generators.OF_SUMMABLE, *aggregate_generators.OF_NUMBERS, *oracle_aggregates.BY_ROWS, "count_if"}
+    windows = ["window", "row count", "lifetime", "current", "complete", "gap"]
+    expected = {(kind, window) for kind in kinds for window in windows} | {("as_of", "max_age")}
+    expected |= {(kind, "64 half-lives") for kind in ("decay_sum", "decay_mean")}
+    expected -= {(kind, "row count") for kind in ("decay_sum", "decay_mean")}
+    assert {what for what, met in valued.items() if met} >= expected
 
 
 def test_a_generated_row_order_changes_nothing():
