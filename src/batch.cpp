@@ -1,11 +1,15 @@
 #include <featlib/events/batch.hpp>
 
+#include "events/read_column.hpp"
 #include "parallel.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <limits>
+#include <mutex>
 
 namespace featlib {
 namespace {
@@ -23,56 +27,19 @@ Failure missing_column(const Table& table, std::string_view column, std::string_
           fmt::format("it has {}", nearest_columns(table))};
 }
 
-/// Why each row of a table is refused, if it is, and by which column: the first that says no.
-struct Refusals {
-  explicit Refusals(std::size_t rows) : why(rows, Refusal::none), by(rows, -1) {}
-  void refuse(std::size_t row, Refusal reason, int column) {
-    if (why[row] != Refusal::none) return;
-    why[row] = reason;
-    by[row] = column;
-  }
-  std::vector<Refusal> why;
-  std::vector<int> by;
-};
-
-/// Whether slots of a column are its 8-byte values as they stand.
-bool is_plain(const Field& field, Layout layout) { return !field.any_key && field.type == Type::int64 && layout == Layout::int64; }
-
-/// Converts one column into slots.
-void read_column(const Field& field, const Table& table, int column, TextPool& pool, SlotColumn& out, Refusals& refusals, int name, int threads) {
-  out.resize(static_cast<std::size_t>(table.rows()));
-  const ColumnType& type = table.column_type(column);
-  const bool text = type.layout == Layout::text32 || type.layout == Layout::text64 || type.layout == Layout::text_view;
-  std::size_t start = 0;
-  for (int b = 0; b < table.batches(); ++b) {
-    const ColumnView view = table.view(b, column);
-    // Texts are interned, by one thread.
-    over_rows(text ? 1 : threads, static_cast<std::size_t>(view.rows()), [&](int, std::size_t from, std::size_t to) {
-      if (is_plain(field, type.layout) && !type.index) {
-        for (std::size_t r = from; r < to; ++r) {
-          const bool null = view.is_null(static_cast<std::int64_t>(r));
-          out.set(static_cast<Row>(start + r), null ? Slot{} : Slot{static_cast<std::uint64_t>(view.integer(static_cast<std::int64_t>(r))), Held::value});
-        }
-        return;
-      }
-      for (std::size_t r = from; r < to; ++r) {
-        Slot slot;
-        const Refusal refusal = convert(field, read_raw(view, type, static_cast<std::int64_t>(r)), pool, slot);
-        out.set(static_cast<Row>(start + r), slot);
-        if (refusal != Refusal::none) refusals.refuse(start + r, refusal, name);
-      }
-    });
-    start += static_cast<std::size_t>(view.rows());
-  }
-  out.settle();
-}
-
 /// Drops the rows that were refused, keeping the order.
 template <class T>
 void keep(std::vector<T>& values, const std::vector<Row>& kept) {
   if (values.empty() || kept.size() == values.size()) return;
   for (std::size_t i = 0; i < kept.size(); ++i) values[i] = values[kept[i]];
   values.resize(kept.size());
+}
+template <class T>
+void keep(SharedArray<T>& values, const std::vector<Row>& kept) {
+  if (values.empty() || kept.size() == values.size()) return;
+  SharedArray<T> out(kept.size());
+  for (std::size_t i = 0; i < kept.size(); ++i) out.own()[i] = values[kept[i]];
+  values = std::move(out);
 }
 
 /// A field that featlib itself adds to a table.
@@ -138,16 +105,16 @@ CorrectionColumns find_correction_columns(const Source& source, const Table& tab
 namespace {
 
 /// Reads what each row corrects into `rows`, which stay without corrections where no word is said.
-std::optional<Error> read_corrections(const CorrectionColumns& columns, const Table& table, TextPool& pool, Rows& rows, Refusals& refusals) {
+std::optional<Error> read_corrections(const CorrectionColumns& columns, const Table& table, ColumnReader& reader, Rows& rows, Refusals& refusals) {
   if (columns.correction < 0) return std::nullopt;
   const Source& source = rows.source();
-  SlotColumn words, versions;
-  read_column(columns.correction_field, table, columns.correction, pool, words, refusals, source.dedup_field, 1);
-  if (columns.version >= 0) read_column(columns.version_field, table, columns.version, pool, versions, refusals, source.dedup_field, 1);
+  const SlotColumn words = reader.read(columns.correction_field, table, columns.correction, refusals, source.dedup_field);
+  SlotColumn versions;
+  if (columns.version >= 0) versions = reader.read(columns.version_field, table, columns.version, refusals, source.dedup_field);
   for (Row row = 0; row < rows.size(); ++row) {
     if (words[row].is_null()) continue;
     Correction correction;
-    if (!parse_correction(pool.view(words[row].text()), correction)) {
+    if (!parse_correction(reader.pool().view(words[row].text()), correction)) {
       refusals.refuse(row, Refusal::bad_correction, source.dedup_field);
       continue;
     }
@@ -174,13 +141,188 @@ std::optional<Failure> uncorrectable(const Source& source, const std::string& wh
   return std::nullopt;
 }
 
-Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, TextPool& pool, EntityDirectory& entities, int threads) {
+namespace {
+
+/// When a table's rows happened and became known.
+struct Clocks {
+  const SlotColumn& event;
+  const SlotColumn* available;         ///< null: event_time + delay
+  const SlotColumn* told;              ///< known_at of an export; null: none
+};
+
+/// Columns stand for clocks as they are where nothing is to be refused or added: the usual table. False where that is not so.
+bool share_clocks(const Clocks& clocks, Rows& rows, int threads) {
+  const Source& source = rows.source();
+  if (clocks.told || rows.corrected() || !clocks.event.whole || (clocks.available && !clocks.available->whole)) return false;
+  if (!clocks.available && source.delay != 0) return false;
+  const auto event = clocks.event.bits.as<Instant>(), known = clocks.available ? clocks.available->bits.as<Instant>() : event;
+  if (source.retention && clocks.available) {
+    std::atomic<bool> expired = false;
+    over_rows(threads, event.size(), [&](int, std::size_t from, std::size_t to) {
+      bool some = false;
+      for (std::size_t i = from; i < to; ++i) some |= event[i] < known[i] - *source.retention;
+      if (some) expired = true;
+    });
+    if (expired) return false;
+  }
+  rows.event_time.dense() = event;
+  rows.known_at.dense() = known;
+  return true;
+}
+
+/// Stamps rows one by one, refusing those without a clock and those that are too old when they become known.
+void stamp_rows(const Clocks& clocks, Rows& rows, Refusals& refusals, int threads) {
+  const Source& source = rows.source();
+  Instant* const event_time = rows.event_time.dense().own();
+  rows.known_at.dense() = SharedArray<Instant>(rows.size());
+  Instant* const known_at = rows.known_at.dense().own();
+  const bool by_clock = clocks.available != nullptr;
+  std::mutex refusing;
+  over_rows(threads, rows.size(), [&](int, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      const auto row = static_cast<Row>(i);
+      const auto refuse = [&](Refusal why, int field) {
+        const std::lock_guard lock(refusing);
+        refusals.refuse(i, why, field);
+      };
+      const Slot event = clocks.event[row], available = by_clock ? (*clocks.available)[row] : Slot{}, known = clocks.told ? (*clocks.told)[row] : Slot{};
+      const Correction correction = rows.correction_of(row);
+      const bool retracts = correction == Correction::retract;   // says nothing but its key and when it became known
+      if (event.is_null() && !(retracts && (by_clock || !known.is_null()))) {
+        refuse(Refusal::null_clock, source.event_time_field);
+      } else if (by_clock && available.is_null() && !(retracts && !known.is_null())) {
+        refuse(Refusal::null_clock, source.available_time_field);
+      } else {
+        known_at[i] = !known.is_null() ? known.integer() : by_clock ? available.integer() : event.integer() + source.delay;
+        event_time[i] = retracts ? never : event.integer();
+        // An expired replacement is seen by nobody, yet hides what it replaces.
+        if (source.retention && event_time[i] < known_at[i] - *source.retention && correction == Correction::none) refuse(Refusal::expired, source.event_time_field);
+      }
+    }
+  });
+}
+
+/// When each cell of a gated field becomes known; `told` by an export, if it is.
+void stamp_cells(int gate, const SlotColumn* told, const Refusals& refusals, Rows& rows, int threads) {
+  const int field = rows.gated_fields()[static_cast<std::size_t>(gate)];
+  SlotColumn& cells = rows.fields[static_cast<std::size_t>(field)];
+  auto& stamps = rows.stamps[static_cast<std::size_t>(gate)].dense();
+  stamps = SharedArray<Instant>(rows.size());
+  Instant* const out = stamps.own();
+  std::atomic<bool> some_never = false;
+  over_rows(threads, rows.size(), [&](int, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      const auto row = static_cast<Row>(i);
+      out[i] = never;
+      if (cells[row].is_null() || rows.correction_of(row) == Correction::retract || refusals.why(i) != Refusal::none) continue;
+      const Slot stamp = told ? (*told)[row] : Slot{};
+      out[i] = stamp.is_null() ? rows.gate_stamp(row, field, rows.known_at[row]) : stamp.integer();
+      if (out[i] == never) some_never = true;
+    }
+  });
+  if (!some_never) return;
+  for (Row row = 0; row < rows.size(); ++row)   // a cell that is never known is none
+    if (out[row] == never && rows.correction_of(row) != Correction::retract) cells.set(row, {});
+}
+
+/// Numbers the keys of an entity where they lie so close together that an id for each costs little.
+void number_keys(const SlotColumn& keys, EntityIds& ids, int threads) {
+  if (keys.bits.empty()) return;
+  auto least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
+  std::mutex merging;
+  over_rows(threads, keys.bits.size(), [&](int, std::size_t from, std::size_t to) {
+    auto low = std::numeric_limits<std::int64_t>::max(), high = std::numeric_limits<std::int64_t>::min();
+    for (std::size_t i = from; i < to; ++i) {
+      if (!keys.whole && keys.held[i] == Held::nothing) continue;
+      low = std::min(low, static_cast<std::int64_t>(keys.bits[i]));
+      high = std::max(high, static_cast<std::int64_t>(keys.bits[i]));
+    }
+    const std::lock_guard lock(merging);
+    least = std::min(least, low);
+    most = std::max(most, high);
+  });
+  const std::uint64_t range = static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least);
+  if (most >= least && range < keys.bits.size() + 1024) ids.number(static_cast<std::uint64_t>(least), static_cast<EntityId>(range + 1));
+}
+
+/// Ids by row, no_entity for keys that are null or were not numbered; true when there are none of these.
+bool find_numbered(const SlotColumn& keys, const EntityIds& ids, SharedArray<EntityId>& out, int threads) {
+  out = SharedArray<EntityId>(keys.bits.size());
+  EntityId* const to = out.own();
+  std::atomic<bool> all = true;
+  over_rows(threads, keys.bits.size(), [&](int, std::size_t from, std::size_t end) {
+    bool found = true;
+    for (std::size_t i = from; i < end; ++i) {
+      to[i] = keys.whole || keys.held[i] != Held::nothing ? ids.numbered(keys.bits[i]) : no_entity;
+      found &= to[i] != no_entity;
+    }
+    if (!found) all = false;
+  });
+  return all;
+}
+
+/// Ids of the rows of one entity's timelines.
+void identify_rows(std::size_t link, EntityIds& ids, const Refusals& refusals, Rows& rows, RowReport& report, int threads) {
+  const std::vector<int>& fields = rows.source().entities[link].key_fields;
+  auto& entity = rows.entity[link].dense();
+  const SlotColumn& first = rows.fields[static_cast<std::size_t>(fields[0])];
+  if (ids.columns() == 1) {
+    if (ids.size() == 0 && refusals.none()) number_keys(first, ids, threads);
+    if (find_numbered(first, ids, entity, threads) && !rows.corrected()) return;
+  } else {
+    entity = SharedArray<EntityId>(rows.size(), no_entity);
+  }
+  EntityId* const out = entity.own();
+  std::vector<std::uint64_t> key(fields.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (out[i] != no_entity) continue;
+    const auto row = static_cast<Row>(i);
+    if (refusals.why(i) != Refusal::none || rows.correction_of(row) == Correction::retract) continue;
+    bool whole = true;
+    for (std::size_t k = 0; k < fields.size(); ++k) {
+      const Slot slot = rows.fields[static_cast<std::size_t>(fields[k])][row];
+      whole = whole && !slot.is_null();
+      key[k] = slot.bits;
+    }
+    if (whole) out[i] = ids.acquire(key);
+    else ++report.null_keys;
+  }
+  if (!rows.corrected()) return;
+  for (Row row = 0; row < rows.size(); ++row)
+    if (rows.correction[row] == Correction::retract) out[row] = no_entity;
+}
+
+/// Takes the refused rows out, with a word on each.
+void drop_refused(const Refusals& refusals, Rows& rows, RowReport& report) {
+  if (refusals.none()) return;
+  const Source& source = rows.source();
+  std::vector<Row> kept;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (refusals.why(i) == Refusal::none) {
+      kept.push_back(static_cast<Row>(i));
+    } else {
+      const int by = refusals.by(i);
+      report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refusals.why(i));
+    }
+  }
+  keep(rows.event_time.dense(), kept);
+  keep(rows.known_at.dense(), kept);
+  for (SlotColumn& column : rows.fields) { keep(column.bits, kept); keep(column.held, kept); }
+  for (auto& column : rows.stamps) keep(column.dense(), kept);
+  for (auto& column : rows.entity) keep(column.dense(), kept);
+  keep(rows.correction, kept);
+  keep(rows.version.dense(), kept);
+  keep(rows.hidden_at.dense(), kept);
+}
+
+}  // namespace
+
+Result<SourceBatch> read_rows(const Contract& contract, int source_index, const Table& table, ColumnReader& reader, EntityDirectory& entities) {
   const Source& source = contract.sources()[static_cast<std::size_t>(source_index)];
   if (table.rows() >= static_cast<std::int64_t>(no_entity))
     return Error(ErrorCode::bad_table, fmt::format("{} rows; one source holds at most 2^32 - 2", table.rows()), {}, table.name());
-  SourceBatch batch{Rows(contract, source_index, pool), {}, always};
+  SourceBatch batch{Rows(contract, source_index, reader.pool()), {}, always};
   Rows& rows = batch.rows;
-  rows.resize(static_cast<std::size_t>(table.rows()));
   const auto n = static_cast<std::size_t>(table.rows());
 
   std::vector<Failure> failures;
@@ -208,79 +350,28 @@ Result<SourceBatch> read_rows(const Contract& contract, int source_index, const 
   if (!failures.empty()) return Error(std::move(failures));
 
   Refusals refusals(n);
-  for (std::size_t f = 0; f < source.fields.size(); ++f)
-    read_column(source.fields[f], table, columns[f], pool, rows.fields[f], refusals, static_cast<int>(f), threads);
+  for (std::size_t f = 0; f < source.fields.size(); ++f) rows.fields[f] = reader.read(source.fields[f], table, columns[f], refusals, static_cast<int>(f));
   const SlotColumn* told_known = nullptr;
   std::vector<const SlotColumn*> told_stamp(rows.gated_fields().size(), nullptr);
   for (Extra& extra : extras) {
-    read_column(extra.field, table, extra.column, pool, extra.slots, refusals, source.event_time_field, threads);
+    extra.slots = reader.read(extra.field, table, extra.column, refusals, source.event_time_field);
     (extra.gate < 0 ? told_known : told_stamp[static_cast<std::size_t>(extra.gate)]) = &extra.slots;
   }
-  if (auto error = read_corrections(correction_columns, table, pool, rows, refusals)) return *error;
+  rows.event_time.dense() = SharedArray<Instant>(n);
+  if (auto error = read_corrections(correction_columns, table, reader, rows, refusals)) return *error;
 
-  const auto clock = static_cast<std::size_t>(source.event_time_field);
-  std::vector<Row> kept;
-  kept.reserve(n);
-  std::vector<std::uint64_t> key;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto row = static_cast<Row>(i);
-    const auto refuse = [&](Refusal why, int field) { refusals.refuse(i, why, field); };
-    const Slot event = rows.fields[clock][row];
-    const Slot available = source.available_time_field < 0 ? Slot{} : rows.fields[static_cast<std::size_t>(source.available_time_field)][row];
-    const Slot known = told_known ? (*told_known)[row] : Slot{};
-    const Correction correction = rows.correction_of(row);
-    const bool retracts = correction == Correction::retract;   // says nothing but its key and when it became known
-    const bool by_clock = source.available_time_field >= 0;
-    if (event.is_null() && !(retracts && (by_clock || !known.is_null()))) refuse(Refusal::null_clock, source.event_time_field);
-    if (by_clock && available.is_null() && !(retracts && !known.is_null())) refuse(Refusal::null_clock, source.available_time_field);
-    if (refusals.why[i] == Refusal::none) {
-      rows.known_at.set(row, !known.is_null() ? known.integer() : by_clock ? available.integer() : event.integer() + source.delay);
-      rows.event_time.set(row, retracts ? never : event.integer());
-      const bool expired = source.retention && rows.event_time[row] < rows.known_at[row] - *source.retention;
-      // An expired replacement is seen by nobody, yet hides what it replaces.
-      if (expired && correction == Correction::none) refuse(Refusal::expired, source.event_time_field);
-    }
-    if (refusals.why[i] != Refusal::none) {
-      const int by = refusals.by[i];
-      batch.report.refuse(static_cast<std::int64_t>(i), by < 0 ? "" : source.fields[static_cast<std::size_t>(by)].name, refusals.why[i]);
-      continue;
-    }
-    if (correction != Correction::none) ++batch.report.corrections;
-    if (retracts) {
-      kept.push_back(row);
-      continue;
-    }
-    for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) {
-      const int field = rows.gated_fields()[g];
-      if (rows.fields[static_cast<std::size_t>(field)][row].is_null()) continue;
-      const Slot told = told_stamp[g] ? (*told_stamp[g])[row] : Slot{};
-      rows.stamps[g].set(row, told.is_null() ? rows.gate_stamp(row, field, rows.known_at[row]) : told.integer());
-      if (rows.stamps[g][row] == never) rows.fields[static_cast<std::size_t>(field)].set(row, {});   // a cell that is never known is none
-    }
-    for (std::size_t e = 0; e < source.entities.size(); ++e) {
-      key.clear();
-      bool whole = true;
-      for (const int f : source.entities[e].key_fields) {
-        const Slot slot = rows.fields[static_cast<std::size_t>(f)][row];
-        whole = whole && !slot.is_null();
-        key.push_back(slot.bits);
-      }
-      if (whole) rows.entity[e].set(row, entities[static_cast<std::size_t>(source.entities[e].entity)].acquire(key));
-      else ++batch.report.null_keys;
-    }
-    kept.push_back(row);
-  }
-  keep(rows.event_time.dense(), kept);
-  keep(rows.known_at.dense(), kept);
-  for (SlotColumn& column : rows.fields) { keep(column.bits, kept); keep(column.held, kept); }
-  for (auto& column : rows.stamps) keep(column.dense(), kept);
-  for (auto& column : rows.entity) keep(column.dense(), kept);
-  keep(rows.correction, kept);
-  keep(rows.version.dense(), kept);
-  keep(rows.hidden_at.dense(), kept);
+  const Clocks clocks{rows.fields[static_cast<std::size_t>(source.event_time_field)],
+                      source.available_time_field < 0 ? nullptr : &rows.fields[static_cast<std::size_t>(source.available_time_field)], told_known};
+  if (!share_clocks(clocks, rows, reader.threads())) stamp_rows(clocks, rows, refusals, reader.threads());
+  for (std::size_t g = 0; g < rows.gated_fields().size(); ++g) stamp_cells(static_cast<int>(g), told_stamp[g], refusals, rows, reader.threads());
+  for (std::size_t e = 0; e < source.entities.size(); ++e)
+    identify_rows(e, entities[static_cast<std::size_t>(source.entities[e].entity)], refusals, rows, batch.report, reader.threads());
+  if (rows.corrected())
+    for (Row row = 0; row < n; ++row) batch.report.corrections += refusals.why(row) == Refusal::none && rows.correction[row] != Correction::none;
+  drop_refused(refusals, rows, batch.report);
 
   batch.report.rows = table.rows();
-  batch.report.accepted = static_cast<std::int64_t>(kept.size());
+  batch.report.accepted = static_cast<std::int64_t>(rows.size());
   if (const auto found = table.metadata().find("featlib.complete_from"); found != table.metadata().end()) {
     const std::string& text = found->second;
     std::from_chars(text.data(), text.data() + text.size(), batch.complete_from);
@@ -302,7 +393,7 @@ Field as_of_field(const Contract& contract, const AsOf& as_of) {
   return field;
 }
 
-Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities, int threads) {
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, ColumnReader& reader) {
   const auto n = static_cast<std::size_t>(table.rows());
   const Field clock = as_of_field(contract, as_of);
   std::vector<Failure> failures;
@@ -320,39 +411,53 @@ Result<Requests> read_requests(const Contract& contract, const Table& table, con
 
   Requests out;
   Refusals refusals(n);
-  SlotColumn instants;
-  read_column(clock, table, clock_column, pool, instants, refusals, -1, threads);
-  out.as_of.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (instants[static_cast<Row>(i)].is_null()) refusals.refuse(i, Refusal::null_clock, -1);
-    out.as_of[i] = instants[static_cast<Row>(i)].integer();
-  }
-  for (std::size_t f = 0; f < columns.size(); ++f)
-    read_column(contract.request()[f], table, columns[f], pool, out.fields.emplace_back(), refusals, static_cast<int>(f), threads);
-  out.refused = std::move(refusals.why);
-
-  find_entities(contract, entities, out);
+  const SlotColumn instants = reader.read(clock, table, clock_column, refusals, -1);
+  if (!instants.whole)
+    for (std::size_t i = 0; i < n; ++i)
+      if (instants.held[i] == Held::nothing) refusals.refuse(i, Refusal::null_clock, -1);
+  out.as_of = instants.bits.as<Instant>();
+  for (std::size_t f = 0; f < columns.size(); ++f) out.fields.push_back(reader.read(contract.request()[f], table, columns[f], refusals, static_cast<int>(f)));
+  out.refused = refusals.by_row();
   return out;
 }
 
-void find_entities(const Contract& contract, const EntityDirectory& entities, Requests& requests) {
-  for (std::size_t e = 0; e < contract.entities().size(); ++e) {
-    std::vector<int> fields;
-    for (const std::string& column : contract.entities()[e].key) fields.push_back(contract.find_request(column));
-    auto& ids = requests.entity.emplace_back(requests.size(), no_entity);
-    auto& keyed = requests.keyed.emplace_back(requests.size(), false);
-    std::vector<std::uint64_t> key(fields.size());
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      if (requests.refused[i] != Refusal::none) continue;
-      bool whole = true;
-      for (std::size_t k = 0; k < fields.size(); ++k) {
-        const Slot slot = requests.fields[static_cast<std::size_t>(fields[k])][static_cast<Row>(i)];
-        whole = whole && !slot.is_null();
-        key[k] = slot.bits;
-      }
-      keyed[i] = whole;
-      if (whole) ids[i] = entities[e].find(key);
+void find_entities(const Contract& contract, const EntityDirectory& entities, const std::vector<SourceBatch>& sources, Requests& requests, int threads) {
+  const bool none_refused = std::all_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r == Refusal::none; });
+  // Ids already worked out, where the decisions' keys are the same memory as those of a source's rows.
+  const auto same_keys = [&](int entity, int field) -> const SharedArray<EntityId>* {
+    const SlotColumn& keys = requests.fields[static_cast<std::size_t>(field)];
+    for (const SourceBatch& batch : sources) {
+      const Source& source = batch.rows.source();
+      for (std::size_t link = 0; link < source.entities.size(); ++link)
+        if (source.entities[link].entity == entity && batch.rows.fields[static_cast<std::size_t>(source.entities[link].key_fields[0])].bits.shares(keys.bits) && keys.whole &&
+            !batch.rows.corrected())
+          return &batch.rows.entity[link].dense();
     }
+    return nullptr;
+  };
+  for (std::size_t e = 0; e < contract.entities().size(); ++e) {
+    std::vector<int>& fields = requests.key_fields.emplace_back();
+    for (const std::string& column : contract.entities()[e].key) fields.push_back(contract.find_request(column));
+    auto& ids = requests.entity.emplace_back();
+    if (entities[e].columns() == 1) {
+      if (none_refused)
+        if (const auto* same = same_keys(static_cast<int>(e), fields[0])) {
+          ids = *same;
+          continue;
+        }
+      if (find_numbered(requests.fields[static_cast<std::size_t>(fields[0])], entities[e], ids, threads)) continue;
+    } else {
+      ids = SharedArray<EntityId>(requests.size(), no_entity);
+    }
+    EntityId* const out = ids.own();
+    over_rows(threads, requests.size(), [&](int, std::size_t from, std::size_t to) {
+      std::vector<std::uint64_t> key(fields.size());
+      for (std::size_t i = from; i < to; ++i) {
+        if (out[i] != no_entity || requests.refused[i] != Refusal::none || !requests.is_keyed(static_cast<int>(e), i)) continue;
+        for (std::size_t k = 0; k < fields.size(); ++k) key[k] = requests.fields[static_cast<std::size_t>(fields[k])].bits[i];
+        out[i] = entities[e].find(key);
+      }
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 #include <featlib/vector/replay.hpp>
 
+#include "events/read_column.hpp"
 #include "parallel.hpp"
 #include "replay/step.hpp"
 
@@ -41,11 +42,9 @@ void derive_all(const ReplayInput& input, const VectorBuilder& builder, int thre
 
 }  // namespace
 
-Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
-  ReplayInput input;
-  input.plan = std::make_shared<const Plan>(contract);
-  input.pool = std::make_shared<TextPool>();
-  input.entities = make_entity_directory(contract);
+namespace {
+
+Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options, ReplayInput input, ColumnReader& reader) {
   std::vector<Failure> failures;
   for (const TimelineStep& step : input.plan->timelines())
     if (const Source& source = contract.sources()[static_cast<std::size_t>(step.source)]; source.is_union()) failures.push_back(not_computed(source));
@@ -64,7 +63,7 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
       failures.push_back({ErrorCode::missing_source, name, 0, 0, fmt::format("source `{}` was not given", name), "pass its table; one without rows is valid"});
       continue;
     }
-    auto batch = read_rows(contract, static_cast<int>(s), found->second, *input.pool, input.entities, thread_count(options.threads));
+    auto batch = read_rows(contract, static_cast<int>(s), found->second, reader, input.entities);
     if (batch) input.sources.push_back(std::move(batch).value());
     else failures.insert(failures.end(), batch.error().failures().begin(), batch.error().failures().end());
   }
@@ -72,12 +71,31 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
   return input;
 }
 
+ReplayInput empty_input(const Contract& contract) {
+  ReplayInput input;
+  input.plan = std::make_shared<const Plan>(contract);
+  input.pool = std::make_shared<TextPool>();
+  input.entities = make_entity_directory(contract);
+  return input;
+}
+
+}  // namespace
+
+Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
+  ReplayInput input = empty_input(contract);
+  ColumnReader reader(*input.pool, thread_count(options.threads));
+  return read_sources(contract, sources, options, std::move(input), reader);
+}
+
 Result<ReplayInput> read_input(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
-  auto input = read_sources(contract, sources, options);
+  ReplayInput empty = empty_input(contract);
+  ColumnReader reader(*empty.pool, thread_count(options.threads));
+  auto input = read_sources(contract, sources, options, std::move(empty), reader);
   if (!input) return input;
-  auto requests = read_requests(contract, decisions, options.as_of, *input.value().pool, input.value().entities, thread_count(options.threads));
+  auto requests = read_requests(contract, decisions, options.as_of, reader);
   if (!requests) return requests.error();
   input.value().requests = std::move(requests).value();
+  find_entities(contract, input.value().entities, input.value().sources, input.value().requests, reader.threads());
   return input;
 }
 
@@ -98,12 +116,12 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
 
   std::vector<replaying::PreparedSource> sources;
   for (SourceBatch& batch : input.sources) {
-    std::vector<bool> counts = settle_copies(batch.rows, batch.report);
+    std::vector<bool> counts = settle_copies(batch.rows, batch.report, threads);
     const auto given = options.complete_from.find(batch.rows.source().name);
     const Instant complete_from = std::max(batch.complete_from, given == options.complete_from.end() ? always : given->second);
     settle_corrections(batch.rows, counts);
     const bool all_count = batch.report.duplicates == 0 && !batch.rows.corrected();
-    sources.push_back({&batch, std::move(counts), all_count, batch.rows.known_at.dense() == batch.rows.event_time.dense(), complete_from, replaying::KeyIndex(batch.rows)});
+    sources.push_back({&batch, std::move(counts), all_count, replaying::same_values(batch.rows.known_at.dense(), batch.rows.event_time.dense(), threads), complete_from, replaying::KeyIndex(batch.rows, threads)});
   }
   for (std::size_t t = 0; t < steps.size(); ++t) {
     replaying::StepOptions step_options{threads, {}};

@@ -25,14 +25,15 @@ Result<std::monostate> read_requests(const std::vector<Record>& records, ReplayI
   const std::size_t n = records.size();
   out.fields.resize(contract.request().size());
   for (SlotColumn& column : out.fields) column.resize(n);
+  out.as_of = SharedArray<Instant>(n);
   for (std::size_t i = 0; i < n; ++i) {
     if (records[i].inputs.size() != contract.request().size() || records[i].features.size() != contract.features().size())
       return Error(ErrorCode::log_format, fmt::format("record `{}` does not have the fields of its own contract", records[i].request_id));
-    out.as_of.push_back(records[i].as_of);
+    out.as_of.own()[i] = records[i].as_of;
     out.refused.push_back(records[i].mode == Mode::bad_request ? Refusal::not_finite : Refusal::none);
     for (std::size_t f = 0; f < out.fields.size(); ++f) out.fields[f].set(static_cast<Row>(i), slot_of(records[i].inputs[f], contract.request()[f], *input.pool));
   }
-  find_entities(contract, input.entities, out);
+  find_entities(contract, input.entities, input.sources, out, 1);
   return std::monostate{};
 }
 

@@ -1,6 +1,9 @@
 #include <featlib/events/batch.hpp>
 
+#include "parallel.hpp"
+
 #include <algorithm>
+#include <atomic>
 
 namespace featlib {
 namespace {
@@ -22,16 +25,23 @@ using ByKey = boost::unordered_flat_map<Keyed, Value, Hash>;
 
 }  // namespace
 
-std::vector<bool> settle_copies(Rows& rows, RowReport& report) {
-  std::vector<bool> counts(rows.size(), true);
-  if (rows.source().dedup_field < 0) return counts;
+bool keys_rise(const Rows& rows, int threads) {
+  if (rows.source().dedup_field < 0) return false;
   const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
+  if (!keys.whole) return false;
+  std::atomic<bool> rising = true;
+  over_rows(threads, rows.size(), [&](int, std::size_t from, std::size_t to) {
+    bool all = true;
+    for (std::size_t i = std::max<std::size_t>(from, 1); i < to; ++i) all &= keys.bits[i - 1] < keys.bits[i];
+    if (!all) rising = false;
+  });
+  return rising;
+}
 
-  // Keys that rise from row to row are all different: the usual table needs no hash map.
-  bool rising = true;
-  for (std::size_t i = 1; rising && i < rows.size(); ++i)
-    rising = keys.held[i] == Held::value && keys.held[i - 1] == Held::value && keys.bits[i - 1] < keys.bits[i];
-  if (rising) return counts;
+std::vector<bool> settle_copies(Rows& rows, RowReport& report, int threads) {
+  std::vector<bool> counts(rows.size(), true);
+  if (rows.source().dedup_field < 0 || keys_rise(rows, threads)) return counts;   // no hash map for keys that are all different
+  const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
 
   ByKey<Row> first;
   first.reserve(rows.size());

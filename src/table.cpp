@@ -92,7 +92,7 @@ ColumnView::ColumnView(const ColumnType& type, const ArrowArray& array)
     : layout_(type.layout), index_layout_(type.index), rows_(array.length), offset_(array.offset) {
   const ArrowArray& values = type.index ? *array.dictionary : array;
   if (layout_ == Layout::null || layout_ == Layout::other) return;
-  validity_ = static_cast<const std::uint8_t*>(array.buffers[0]);
+  validity_ = array.null_count == 0 ? nullptr : static_cast<const std::uint8_t*>(array.buffers[0]);
   if (type.index) {
     index_data_ = array.buffers[1];
     value_validity_ = static_cast<const std::uint8_t*>(values.buffers[0]);
@@ -127,6 +127,18 @@ bool ColumnView::is_null(std::int64_t row) const noexcept {
   if (!index_layout_) return false;
   const std::int64_t i = index(row);
   return i < 0 || i >= values_ || (value_validity_ && !bit(value_validity_, i + value_offset_));
+}
+
+bool ColumnView::is_whole(std::int64_t from, std::int64_t to) const noexcept {
+  if (layout_ == Layout::null || index_layout_) return false;
+  if (!validity_) return true;
+  std::int64_t at = from + offset_;
+  const std::int64_t end = to + offset_;
+  while (at < end && (at & 7) && bit(validity_, at)) ++at;
+  if ((at & 7) == 0)
+    while (at + 8 <= end && validity_[at >> 3] == 0xff) at += 8;
+  while (at < end && bit(validity_, at)) ++at;
+  return at >= end;
 }
 
 bool ColumnView::boolean(std::int64_t row) const noexcept { return bit(static_cast<const std::uint8_t*>(data_), at(row)); }

@@ -41,7 +41,7 @@ class Definition {
     const auto given = options_.complete_from.find(source.name);
     const Instant complete_from = std::max(batch.complete_from, given == options_.complete_from.end() ? always : given->second);
     const Edges window = edges(a, source, as_of);
-    if (!input_.requests.keyed[static_cast<std::size_t>(timeline.entity)][decision]) return Aggregated::none(Cause::null);
+    if (!input_.requests.is_keyed(timeline.entity, decision)) return Aggregated::none(Cause::null);
 
     std::vector<Row> rows;
     for (Row row = 0; row < batch.rows.size(); ++row)

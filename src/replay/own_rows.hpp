@@ -1,7 +1,9 @@
 // The request's own row, where a table of events holds the decided ones too: which decisions could meet theirs in a window.
 #pragma once
 
-#include <featlib/events/rows.hpp>
+#include <featlib/events/batch.hpp>
+
+#include "replay/same.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -13,11 +15,10 @@ namespace featlib::replaying {
 /// Finds the rows of a dedup key: whether a window must do without the request's own row.
 class KeyIndex {
  public:
-  explicit KeyIndex(const Rows& rows) : rows_(rows) {
+  KeyIndex(const Rows& rows, int threads) : rows_(rows) {
     if (rows.source().dedup_field < 0) return;
     const SlotColumn& keys = rows.fields[static_cast<std::size_t>(rows.source().dedup_field)];
-    for (std::size_t i = 0; rising_ && i < rows.size(); ++i)
-      rising_ = keys[static_cast<Row>(i)].held == Held::value && (i == 0 || keys.bits[i - 1] < keys.bits[i]);
+    rising_ = keys_rise(rows, threads);
     if (rising_) return;
     rows_by_key_.reserve(rows.size());
     next_.assign(rows.size(), none);
@@ -29,14 +30,10 @@ class KeyIndex {
     }
   }
 
-  /// Whether no window can meet the request's own row: the decisions are the rows themselves, and none is `before` its decision.
-  template <class Before>
-  bool own_rows_apart(const SlotColumn& request_keys, Before&& before) const {
+  /// Whether the decisions are the rows themselves, so that each key's one row is its decision's.
+  bool own_rows_are(const SlotColumn& request_keys, int threads) const {
     if (rows_.source().dedup_field < 0 || !rising_ || request_keys.bits.size() != rows_.size() || !request_keys.whole) return false;
-    const auto& keys = rows_.fields[static_cast<std::size_t>(rows_.source().dedup_field)].bits;
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      if (keys[i] != request_keys.bits[i] || before(static_cast<Row>(i), i)) return false;
-    return true;
+    return same_values(rows_.fields[static_cast<std::size_t>(rows_.source().dedup_field)].bits, request_keys.bits, threads);
   }
 
   /// Whether some row of this key is `before` the decision: one that the bounds alone might let in.

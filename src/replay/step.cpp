@@ -4,22 +4,11 @@
 #include "replay/sweep.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <optional>
 
 namespace featlib::replaying {
 namespace {
-
-template <class T>
-bool same_values(const T* a, const T* b, std::size_t n, int threads) {
-  if (a == b) return true;
-  std::atomic<bool> same = true;
-  over_rows(threads, n, [&](int, std::size_t from, std::size_t to) {
-    if (same && std::memcmp(a + from, b + from, (to - from) * sizeof(T)) != 0) same = false;
-  });
-  return same;
-}
 
 /// Groups of entities [first, last).
 struct Piece {
@@ -55,8 +44,8 @@ std::optional<std::vector<std::size_t>> words_of_rows(const ReplayInput& input, 
   const Rows& rows = source.batch->rows;
   const std::size_t n = rows.size();
   if (n == 0 || n != requests.size() || !source.all_count) return std::nullopt;
-  if (!same_values(rows.entity[static_cast<std::size_t>(step.source_entity)].dense().data(), requests.entity[static_cast<std::size_t>(step.entity)].data(), n, threads) ||
-      !same_values(rows.event_time.dense().data(), requests.as_of.data(), n, threads) ||
+  if (!same_values(rows.entity[static_cast<std::size_t>(step.source_entity)].dense(), requests.entity[static_cast<std::size_t>(step.entity)], threads) ||
+      !same_values(rows.event_time.dense(), requests.as_of, threads) ||
       std::any_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r != Refusal::none; }))
     return std::nullopt;
   std::vector<std::size_t> words;
@@ -70,6 +59,33 @@ std::optional<std::vector<std::size_t>> words_of_rows(const ReplayInput& input, 
   return words;
 }
 
+/// Whether no window can meet the request's own row: the decisions are the rows themselves, and none is before its decision.
+bool own_rows_apart(const ReplayInput& input, const TimelineStep& step, const PreparedSource& source, int threads) {
+  const int key = input.plan->request_key();
+  if (key < 0) return true;
+  const Requests& requests = input.requests;
+  const Rows& rows = source.batch->rows;
+  if (!source.keys.own_rows_are(requests.fields[static_cast<std::size_t>(key)], threads)) return false;
+  const SlotColumn* row_sequences = nullptr;
+  const SlotColumn* sequences = nullptr;
+  if (step.request_sequence >= 0) {
+    row_sequences = &rows.fields[static_cast<std::size_t>(rows.source().entities[static_cast<std::size_t>(step.source_entity)].sequence_field)];
+    sequences = &requests.fields[static_cast<std::size_t>(step.request_sequence)];
+  }
+  const auto& event_time = rows.event_time.dense();
+  if (event_time.shares(requests.as_of) && (!sequences || sequences->bits.shares(row_sequences->bits))) return true;   // equal is not before
+  std::atomic<bool> apart = true;
+  over_rows(threads, rows.size(), [&](int, std::size_t from, std::size_t to) {
+    bool before = false;
+    for (std::size_t i = from; i < to; ++i) {
+      const auto row = static_cast<Row>(i);
+      before |= event_time[i] < requests.as_of[i] || (event_time[i] == requests.as_of[i] && sequences && sequence_before((*row_sequences)[row], (*sequences)[row]));
+    }
+    if (before) apart = false;
+  });
+  return apart;
+}
+
 }  // namespace
 
 void replay_step(const ReplayInput& input, const TimelineStep& step, const PreparedSource& source, const VectorBuilder& builder, const StepOptions& options,
@@ -79,7 +95,6 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
   const Program program(input, step, source.known_at_once, options.threads);
 
   const auto& asked = requests.entity[static_cast<std::size_t>(step.entity)];
-  const auto& keyed = requests.keyed[static_cast<std::size_t>(step.entity)];
   const auto& entity = rows.entity[static_cast<std::size_t>(step.source_entity)].dense();
   const std::size_t entities = input.entities[static_cast<std::size_t>(step.entity)].size();
 
@@ -88,25 +103,16 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
   std::optional<Dealt> decisions;
   if (!words)
     decisions.emplace(requests.size(), entities + 1, requests.as_of.data(), program.own_columns, options.threads, [&](std::size_t d) {
-      if (requests.refused[d] != Refusal::none || !keyed[d]) return Dealt::left_out;
+      if (requests.refused[d] != Refusal::none || !requests.is_keyed(step.entity, d)) return Dealt::left_out;
       return asked[d] == no_entity ? static_cast<std::uint32_t>(entities) : asked[d];
     });
   const Dealt dealt(rows.size(), entities, rows.event_time.dense().data(), program.row_columns, options.threads, [&](std::size_t row) {
     const EntityId e = entity[row];
-    return e == no_entity || !source.counts[row] || (decisions && decisions->size(e) == 0) ? Dealt::left_out : e;
+    return e == no_entity || (!source.all_count && !source.counts[row]) || (decisions && decisions->size(e) == 0) ? Dealt::left_out : e;
   });
 
-  bool own_rows_apart = input.plan->request_key() < 0;
-  if (!own_rows_apart) {
-    const SlotColumn* sequences = step.request_sequence < 0 ? nullptr : &requests.fields[static_cast<std::size_t>(step.request_sequence)];
-    own_rows_apart = source.keys.own_rows_apart(requests.fields[static_cast<std::size_t>(input.plan->request_key())], [&](Row row, std::size_t d) {
-      if (rows.event_time[row] != requests.as_of[d]) return rows.event_time[row] < requests.as_of[d];
-      return sequences && sequence_before(rows.sequence(row, step.source_entity), (*sequences)[static_cast<Row>(d)]);
-    });
-  }
-
   MadeTexts made;
-  SweepInput shared{input, step, program, dealt, words ? dealt : *decisions, {}, source.keys, own_rows_apart, source.complete_from, builder, made};
+  SweepInput shared{input, step, program, dealt, words ? dealt : *decisions, {}, source.keys, own_rows_apart(input, step, source, options.threads), source.complete_from, builder, made};
   if (words) {
     shared.own_words = *words;
   } else {
@@ -128,14 +134,14 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
   over_rows(options.threads, requests.size(), [&](int, std::size_t from, std::size_t to) {
     lines.copy(from, to, columns);
     for (std::size_t d = from; d < to; ++d)
-      if (!keyed[d])
+      if (!requests.is_keyed(step.entity, d))
         for (const WindowStep& window : step.windows) out.column(window.feature).set(d, builder.finish(window.feature, Aggregated::none(Cause::null)));
   });
   for (const WindowStep& window : step.windows) {
     if (!makes_text(window.aggregate->kind)) continue;
     FeatureColumn& column = out.column(window.feature);
     for (std::size_t d = 0; d < requests.size(); ++d)
-      if (keyed[d] && requests.refused[d] == Refusal::none && column.status[d] == status_of(Cause::ok)) column.bits[d] = input.pool->acquire(made[column.bits[d]]);
+      if (requests.is_keyed(step.entity, d) && requests.refused[d] == Refusal::none && column.status[d] == status_of(Cause::ok)) column.bits[d] = input.pool->acquire(made[column.bits[d]]);
   }
 }
 

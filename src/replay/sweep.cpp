@@ -228,7 +228,9 @@ void Sweep::place(std::size_t from, std::size_t n) {
       const Slot key = requests.fields[static_cast<std::size_t>(in_.input.plan->request_key())][decisions_[at]];
       own_row = in_.keys.reaches(key, decisions_[at], [&](Row row) { return is_before(row, decisions_[at]); });
     }
-    for (PlaceState& p : places_) {
+    for (std::size_t place = 0; place < places_.size(); ++place) {
+      if (program_.places[place].last < 0) continue;
+      PlaceState& p = places_[place];
       p.mixed[at] = own_row || (!none_behind && p.last[at] > known) || timeline_.corrected(p.first[at], p.last[at]);
       p.first[at] = std::min(p.first[at], known);
       p.last[at] = std::min(p.last[at], known);

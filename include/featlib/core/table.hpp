@@ -48,6 +48,14 @@ class ColumnView {
   std::string_view text(std::int64_t row) const noexcept;
   __int128 decimal(std::int64_t row) const noexcept;
 
+  /// The values as they lie in memory, row 0 first, of a column that is no dictionary; T as its layout says.
+  template <class T>
+  const T* plain() const noexcept { return static_cast<const T*>(data_) + offset_; }
+  /// Which entry of the dictionary a row that is not null has.
+  std::int64_t dictionary_index(std::int64_t row) const noexcept { return index(row); }
+  /// Whether all of these rows hold a value; a dictionary's rows are not looked at.
+  bool is_whole(std::int64_t from, std::int64_t to) const noexcept;
+
  private:
   std::int64_t at(std::int64_t row) const noexcept;   ///< position in the value buffer, through the dictionary
   std::int64_t index(std::int64_t row) const noexcept;

@@ -14,6 +14,8 @@
 
 namespace featlib {
 
+class ColumnReader;
+
 /// One refused row, for the report's list (its first hundred).
 struct RefusedRow {
   std::int64_t row;                   ///< in the table as given
@@ -66,22 +68,30 @@ CorrectionColumns find_correction_columns(const Source& source, const Table& tab
 std::optional<Failure> uncorrectable(const Source& source, const std::string& where);
 
 /// Reads a source's table.
-Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, TextPool& pool, EntityDirectory& entities, int threads = 1);
+Result<SourceBatch> read_rows(const Contract& contract, int source, const Table& table, ColumnReader& reader, EntityDirectory& entities);
 
 /// Marks copies: afterwards `counts[r]` says whether row r counts, and the cells of those that count are the least (stamp, value) given.
-std::vector<bool> settle_copies(Rows& rows, RowReport& report);
+std::vector<bool> settle_copies(Rows& rows, RowReport& report, int threads = 1);
+/// Whether every row has a dedup key, and each a greater one than the row before: then all are different. The usual table.
+bool keys_rise(const Rows& rows, int threads);
 /// Sets `hidden_at` by the corrections of each key; rows that no decision can ever see no longer count.
 void settle_corrections(Rows& rows, std::vector<bool>& counts);
 
 /// Decisions to answer: what each asked, by Contract::request().
 struct Requests {
-  std::vector<Instant> as_of;
+  SharedArray<Instant> as_of;
   std::vector<Refusal> refused;                 ///< none, or why this decision cannot be answered (status error)
   std::vector<SlotColumn> fields;               ///< by Contract::request(); a column the table lacks is null
-  std::vector<std::vector<EntityId>> entity;    ///< by Contract::entities(); no_entity when the key is null or was never seen
-  std::vector<std::vector<bool>> keyed;         ///< by Contract::entities(): whether the key was given
+  std::vector<SharedArray<EntityId>> entity;    ///< by Contract::entities(); no_entity when the key is null or was never seen
 
   std::size_t size() const noexcept { return as_of.size(); }
+  /// Whether the key of an entity was given, all columns of it.
+  bool is_keyed(int entity, std::size_t decision) const noexcept {
+    for (const int f : key_fields[static_cast<std::size_t>(entity)])
+      if (fields[static_cast<std::size_t>(f)][static_cast<Row>(decision)].is_null()) return false;
+    return true;
+  }
+  std::vector<std::vector<int>> key_fields;     ///< by Contract::entities(): the fields of its key
 };
 
 /// Where a decision's instant stands: a column, with its unit or tz when the contract does not say.
@@ -94,9 +104,9 @@ struct AsOf {
 /// The field that reads the as_of column: as declared for a time column of that name anywhere in the contract, unless `as_of` says it.
 Field as_of_field(const Contract& contract, const AsOf& as_of);
 
-/// Fills `entity` and `keyed` from the key fields of requests already read.
-void find_entities(const Contract& contract, const EntityDirectory& entities, Requests& requests);
+/// Fills `entity` and `key_fields` of requests already read, against the rows of `sources`.
+void find_entities(const Contract& contract, const EntityDirectory& entities, const std::vector<SourceBatch>& sources, Requests& requests, int threads);
 
-Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, TextPool& pool, EntityDirectory& entities, int threads = 1);
+Result<Requests> read_requests(const Contract& contract, const Table& table, const AsOf& as_of, ColumnReader& reader);
 
 }  // namespace featlib

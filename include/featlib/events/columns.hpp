@@ -2,6 +2,7 @@
 /// keeps them packed. Both are read alike: `column[row]`.
 #pragma once
 
+#include <featlib/core/shared_array.hpp>
 #include <featlib/core/time.hpp>
 
 #include <algorithm>
@@ -84,11 +85,10 @@ struct Slot {
   bool operator==(const Slot&) const = default;
 };
 
-/// A column of slots. In training, one that holds a value in every row says so, and readers leave the second array alone:
-/// rows are read in the order of entities, where every array touched is a cache miss.
+/// A column of slots. In training, one that holds a value in every row says so and has no second array.
 struct SlotColumn {
-  std::vector<std::uint64_t> bits;
-  std::vector<Held> held;
+  SharedArray<std::uint64_t> bits;
+  SharedArray<Held> held;              ///< empty when whole
   bool whole = false;                  ///< every row holds a value
   std::shared_ptr<PackedColumn> packed_bits, packed_held;   ///< in place of the arrays
 
@@ -102,9 +102,10 @@ struct SlotColumn {
       packed_held->set(row, static_cast<std::uint64_t>(slot.held));
       return;
     }
-    bits[row] = slot.bits;
-    held[row] = slot.held;
-    if (whole && slot.held != Held::value) whole = false;
+    bits.own()[row] = slot.bits;
+    if (whole && slot.held == Held::value) return;
+    tell_apart();
+    held.own()[row] = slot.held;
   }
   void resize(std::size_t rows) {
     if (packed_bits) {
@@ -112,9 +113,9 @@ struct SlotColumn {
       packed_held->resize(rows);
       return;
     }
-    whole = whole && rows <= held.size();
+    tell_apart();
     bits.resize(rows);
-    held.resize(rows);
+    held.resize(rows, Held::nothing);
   }
   void exchange(Row a, Row b) {
     const Slot other = (*this)[a];
@@ -122,11 +123,21 @@ struct SlotColumn {
     set(b, other);
   }
   /// Looks whether every row holds a value.
-  void settle() noexcept { whole = std::all_of(held.begin(), held.end(), [](Held h) { return h == Held::value; }); }
+  void settle() {
+    whole = std::all_of(held.begin(), held.end(), [](Held h) { return h == Held::value; });
+    if (whole) held = {};
+  }
   /// Packed from here on; `bits` may be those of another column of the same values.
   void keep_packed(std::shared_ptr<PackedColumn> bits = std::make_shared<PackedColumn>()) {
     packed_bits = std::move(bits);
     packed_held = std::make_shared<PackedColumn>();
+  }
+
+ private:
+  /// What each row holds, row by row.
+  void tell_apart() {
+    if (whole) held = SharedArray<Held>(bits.size(), Held::value);
+    whole = false;
   }
 };
 
@@ -140,7 +151,7 @@ class RowColumn {
   T operator[](Row row) const noexcept { return packed_ ? unpack((*packed_)[row]) : dense_[row]; }
   void set(Row row, T value) {
     if (packed_) packed_->set(row, pack(value));
-    else dense_[row] = value;
+    else dense_.own()[row] = value;
   }
   void exchange(Row a, Row b) {
     const T other = (*this)[a];
@@ -154,8 +165,8 @@ class RowColumn {
   }
 
   /// Training's array.
-  std::vector<T>& dense() noexcept { return dense_; }
-  const std::vector<T>& dense() const noexcept { return dense_; }
+  SharedArray<T>& dense() noexcept { return dense_; }
+  const SharedArray<T>& dense() const noexcept { return dense_; }
 
   /// Packed from here on. New rows then hold nothing until they are set; in a sparse column they hold none.
   void keep_packed(bool sparse = false) { packed_ = std::make_shared<PackedColumn>(sparse); }
@@ -175,7 +186,7 @@ class RowColumn {
     else return value - 1;
   }
 
-  std::vector<T> dense_;
+  SharedArray<T> dense_;
   std::shared_ptr<PackedColumn> packed_;
 };
 

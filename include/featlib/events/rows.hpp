@@ -28,12 +28,21 @@ inline bool holds_text(const Field& field, Slot slot) noexcept { return slot.hel
 class EntityIds {
  public:
   explicit EntityIds(std::size_t columns = 1) : columns_(columns) {}
+
+  /// Before the first key: those from `least` on, `count` of them, are their own ids, less `least`. For keys of one column that lie close together.
+  void number(std::uint64_t least, EntityId count) noexcept { least_ = least; numbered_ = count; }
+
   EntityId acquire(std::span<const std::uint64_t> key);
   EntityId find(std::span<const std::uint64_t> key) const;
-  std::size_t size() const noexcept { return single_.size() + several_.size(); }
+  /// The id of a numbered key, no_entity for others.
+  EntityId numbered(std::uint64_t key) const noexcept { return key - least_ < numbered_ ? static_cast<EntityId>(key - least_) : no_entity; }
+  std::size_t size() const noexcept { return numbered_ + single_.size() + several_.size(); }
+  std::size_t columns() const noexcept { return columns_; }
 
  private:
   std::size_t columns_;
+  std::uint64_t least_ = 0;
+  EntityId numbered_ = 0;
   boost::unordered_flat_map<std::uint64_t, EntityId> single_;
   boost::unordered_flat_map<std::string, EntityId> several_;
 };
