@@ -111,6 +111,10 @@ std::optional<double> round_quotient(int128 numerator, std::uint64_t denominator
 
 std::optional<double> integer_quotient(int128 numerator, std::uint64_t denominator, int scale) {
   const auto unit = static_cast<std::uint64_t>(power_of_ten(scale));
+  // Doubles that hold both are divided with the one rounding that is wanted.
+  constexpr std::int64_t exact = std::int64_t{1} << 53;
+  if (numerator < exact && numerator > -exact && denominator <= static_cast<std::uint64_t>(exact) / unit)
+    return static_cast<double>(static_cast<std::int64_t>(numerator)) / static_cast<double>(denominator * unit) + 0.0;
   if (denominator <= std::numeric_limits<std::uint64_t>::max() / unit) return round_quotient(numerator, denominator * unit, 0);
   return round_ratio(to_integer(numerator), Integer(denominator) * unit, 0);
 }

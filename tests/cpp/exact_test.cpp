@@ -181,6 +181,14 @@ TEST_CASE("integer_quotient divides by count and scale in one rounding") {
     CAPTURE(static_cast<std::int64_t>(numerator), denominator, scale);
     CHECK(same(integer_quotient(numerator, denominator, scale), rounded(expected)));
   }
+  // Where a double no longer holds the one or the other.
+  constexpr std::int64_t exact = std::int64_t{1} << 53;
+  for (const std::int64_t numerator : {exact - 1, exact, exact + 1, 1 - exact, -exact, -exact - 1})
+    for (const int scale : {0, 2, 7})
+      for (const std::int64_t denominator : {std::int64_t{1}, std::int64_t{3}, exact / power_of_ten(scale) - 1, exact / power_of_ten(scale), exact / power_of_ten(scale) + 1}) {
+        CAPTURE(numerator, denominator, scale);
+        CHECK(same(integer_quotient(numerator, static_cast<std::uint64_t>(denominator), scale), rounded(Rational(numerator) / denominator / power_of_ten(scale))));
+      }
 }
 
 TEST_CASE("a decimal's value is correctly rounded at every scale") {
