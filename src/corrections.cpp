@@ -1,5 +1,7 @@
 #include <featlib/vector/state.hpp>
 
+#include "vector/expiry.hpp"
+
 #include <algorithm>
 
 namespace featlib {
@@ -65,7 +67,7 @@ Instant State::stamp_correction(SourceState& state, int source_index, const Keye
   if (own != no_row) past(own);
   // It may concern a row that has left, or its own has: those were seen by decisions before the grace only.
   const Instant keep_from = cutoff(source);
-  const bool left = state.counters.evicted > 0 || (!state.oldest.empty() && state.oldest.front().first < keep_from) ||
+  const bool left = state.counters.evicted > 0 || (state.held->size() > 0 && state.rows.event_time[state.held->oldest()] < keep_from) ||
                     (own != no_row && state.rows.event_time[own] < keep_from);
   if (left) known = std::max(known, minus(frontier_, options_.grace));
   if (known > clock) {
@@ -135,10 +137,15 @@ void State::release_key(const SourceState& state, Slot key) {
 
 void State::settle(SourceState& state, const Keyed& keyed) {
   if (!state.rows.corrected()) return;
+  const auto hide = [&](Row row, Instant from) {
+    if (state.rows.hidden_at[row] == from) return;
+    state.rows.hidden_at.set(row, from);
+    changed(state, row);
+  };
   const auto& versions = keyed.versions;
-  for (const Row row : keyed.rows) state.rows.hidden_at.set(row, versions.empty() ? never : versions.front().known_at);
+  for (const Row row : keyed.rows) hide(row, versions.empty() ? never : versions.front().known_at);
   for (std::size_t v = 0; v < versions.size(); ++v)
-    if (versions[v].row != no_row) state.rows.hidden_at.set(versions[v].row, v + 1 < versions.size() ? versions[v + 1].known_at : never);
+    if (versions[v].row != no_row) hide(versions[v].row, v + 1 < versions.size() ? versions[v + 1].known_at : never);
 }
 
 }  // namespace featlib

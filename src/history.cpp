@@ -2,6 +2,8 @@
 
 #include <featlib/core/arrow_export.hpp>
 
+#include "vector/expiry.hpp"
+
 #include <algorithm>
 #include <tuple>
 
@@ -89,7 +91,7 @@ void State::export_history(int source_index, ArrowArrayStream* out) const {
   std::vector<Line> lines;
   if (state.archive)
     for (Row row = 0; row < state.archive->size(); ++row) lines.push_back(Line::of(*state.archive, row));
-  for (const auto& [at, row] : state.oldest) lines.push_back(Line::of(state.rows, row));
+  state.held->each([&](Row row) { lines.push_back(Line::of(state.rows, row)); });
   for (const auto& [key, keyed] : state.keyed) {
     bool held = !keyed.rows.empty();
     for (const Version& version : keyed.versions) held = held || version.row != no_row;

@@ -3,6 +3,8 @@
 #include <featlib/core/arithmetic.hpp>
 #include <featlib/core/fingerprint.hpp>
 
+#include "vector/expiry.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -154,7 +156,7 @@ std::vector<std::byte> State::snapshot() const {
     out.u64(c.refused.size());
     for (const auto& [why, n] : c.refused) { out.u64(static_cast<std::uint64_t>(why)); out.i64(n); }
     std::vector<Row> held;
-    for (const auto& [at, row] : state.oldest) held.push_back(row);
+    state.held->each([&](Row row) { held.push_back(row); });
     write_rows(out, state.rows, held);
     std::vector<Row> gone(state.archive ? state.archive->size() : 0);
     for (std::size_t i = 0; i < gone.size(); ++i) gone[i] = static_cast<Row>(i);
@@ -198,11 +200,9 @@ bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
     }
     if (!in.ok || &rows != &state.rows) continue;
     ++state.live;
-    insert(state, row);
-    state.oldest.emplace_back(rows.event_time[row], row);
+    hold(state, row);
     if (const Slot key = rows.dedup_key(row); !key.is_null() && correction == 0) state.keyed[{key.bits, static_cast<int>(key.held)}].rows.push_back(row);
   }
-  std::make_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
   return in.ok;
 }
 

@@ -1,13 +1,19 @@
 #include <featlib/vector/state.hpp>
 
-#include <featlib/core/arrow_export.hpp>
-
-#include <fmt/format.h>
+#include "vector/expiry.hpp"
+#include "window/online.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace featlib {
+
+State::SourceState::SourceState(Rows r) : rows(std::move(r)) {}
+State::SourceState::SourceState(SourceState&&) noexcept = default;
+State::SourceState::~SourceState() = default;
+
+State::~State() = default;
+
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
@@ -20,6 +26,13 @@ State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     if (given != options_.complete_from.end()) state.complete_from = given->second;
     if (options_.keep_history) state.archive = std::make_unique<Rows>(contract, static_cast<int>(s), pool_, Rows::Keeping::packed);
     sources_.push_back(std::move(state));
+  }
+  // From here on the rows stay where they are.
+  for (SourceState& state : sources_) state.held = std::make_unique<Expiry>(state.rows);
+  for (const TimelineStep& step : plan_->timelines()) {
+    SourceState& state = sources_[static_cast<std::size_t>(step.source)];
+    state.timelines[static_cast<std::size_t>(step.source_entity)] = std::make_unique<Timelines>(state.rows, step.source_entity, OnlineWindows::lanes_of(step, state.rows));
+    windows_.emplace_back(step, state.rows);
   }
   answered_.resize(contract.entities().size());
   entity_keys_.resize(contract.entities().size());
@@ -103,8 +116,7 @@ void State::stamp_cells(SourceState& state, Row row, std::span<const std::option
 
 void State::hold(SourceState& state, Row row) {
   insert(state, row);
-  state.oldest.emplace_back(state.rows.event_time[row], row);
-  std::push_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
+  state.held->add(row);
 }
 
 Refusal State::observe_slots(int source_index, std::span<const Slot> slots, const Told& told) {
@@ -179,6 +191,7 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, cons
       if (!rows.cell_precedes(static_cast<int>(field), row, counted)) continue;
       rows.fields[field].exchange(row, counted);
       rows.stamps[g].exchange(row, counted);
+      changed(state, counted);
     }
     drop_row(state, row);
   }
@@ -247,6 +260,7 @@ void State::offer_cell(SourceState& state, int gate, Row row, Slot value, Instan
   if (const Slot was = column[row]; holds_text(spec, was)) pool_.release(was.text());
   column.set(row, value);
   rows.stamps[static_cast<std::size_t>(gate)].set(row, stamp);
+  changed(state, row);
 }
 
 // Stamps -----------------------------------------------------------------------------------------------------------
@@ -339,25 +353,23 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
   asked.request = request;
   MadeTexts made;
   asked.made = &made;
-  for (const TimelineStep& step : plan_->timelines()) {
+  for (std::size_t t = 0; t < plan_->timelines().size(); ++t) {
+    const TimelineStep& step = plan_->timelines()[t];
     SourceState& state = sources_[static_cast<std::size_t>(step.source)];
     const EntityId id = entity_of(static_cast<std::size_t>(step.entity), request);
     if (id == no_entity) {
       for (const WindowStep& window : step.windows) out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, Aggregated::none(Cause::null));
       continue;
     }
-    TimelineView view{&state.rows, {}, {}};
-    auto& timelines = state.timelines[static_cast<std::size_t>(step.source_entity)];
-    if (id < timelines.size()) {
-      const Timeline& timeline = timelines[id];
-      view.order = std::span(timeline.order).subspan(timeline.head);
-      view.times = std::span(timeline.times).subspan(timeline.head);
-    }
     asked.complete_from = state.complete_from;
     asked.key = step.is_request_source && plan_->request_key() >= 0 ? request[static_cast<std::size_t>(plan_->request_key())] : Slot{};
     asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
-    for (const WindowStep& window : step.windows) {
-      Aggregated value = read(step, window, view, asked);
+    find_own_rows(state, step.source_entity, id, asked.key);
+    aggregated_.resize(step.windows.size());
+    windows_[t].read(*state.timelines[static_cast<std::size_t>(step.source_entity)], id, asked, own_rows_, aggregated_);
+    for (std::size_t w = 0; w < step.windows.size(); ++w) {
+      const WindowStep& window = step.windows[w];
+      Aggregated value = aggregated_[w];
       if (makes_text(window.aggregate->kind) && value.cause == Cause::ok) {
         made_texts_.push_back(pool_.acquire(made[value.bits]));
         value.bits = made_texts_.back();
@@ -373,6 +385,18 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
   }
   record_answer(request, as_of);
   evict(evictions_per_call);
+}
+
+/// Rows of the request's key on the timeline it asks: they do not count for it.
+void State::find_own_rows(const SourceState& state, int source_entity, EntityId id, Slot key) {
+  own_rows_.clear();
+  if (key.is_null()) return;
+  const auto found = state.keyed.find({key.bits, static_cast<int>(key.held)});
+  if (found == state.keyed.end()) return;
+  const Instant keep_from = cutoff(state.rows.source());
+  each_row(found->second, [&](Row row) {
+    if (state.rows.entity[static_cast<std::size_t>(source_entity)][row] == id && state.rows.event_time[row] >= keep_from) own_rows_.push_back(row);
+  });
 }
 
 void State::set_frontier(Instant as_of) {
@@ -405,41 +429,17 @@ std::string_view State::text(int feature, FeatureValue value) const {
 // Timelines --------------------------------------------------------------------------------------------------------
 
 void State::insert(SourceState& state, Row row) {
-  const Rows& rows = state.rows;
-  for (std::size_t e = 0; e < state.timelines.size(); ++e) {
-    const EntityId id = rows.entity[e][row];
-    if (id == no_entity) continue;
-    if (id >= state.timelines[e].size()) state.timelines[e].resize(id + 1);
-    Timeline& t = state.timelines[e][id];
-    std::size_t at = t.order.size();
-    while (at > t.head && t.times[at - 1] >= rows.event_time[row] && rows.compare_order(row, t.order[at - 1], static_cast<int>(e)) < 0) --at;
-    t.order.insert(t.order.begin() + static_cast<std::ptrdiff_t>(at), row);
-    t.times.insert(t.times.begin() + static_cast<std::ptrdiff_t>(at), rows.event_time[row]);
-  }
+  if (state.rows.event_time[row] < cutoff(state.rows.source())) return;   // a replacement that comes after its own retention
+  each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.insert(id, row); });
 }
 
 void State::remove(SourceState& state, Row row) {
-  const Rows& rows = state.rows;
-  for (std::size_t e = 0; e < state.timelines.size(); ++e) {
-    const EntityId id = rows.entity[e][row];
-    if (id == no_entity) continue;
-    Timeline& t = state.timelines[e][id];
-    const auto begin = t.times.begin() + static_cast<std::ptrdiff_t>(t.head);
-    auto at = static_cast<std::size_t>(std::lower_bound(begin, t.times.end(), rows.event_time[row]) - t.times.begin());
-    while (t.order[at] != row) ++at;
-    if (at == t.head) {
-      // The usual case, a row that expired; the space is given back when half of it is gone.
-      ++t.head;
-      if (t.head >= 16 && 2 * t.head >= t.order.size()) {
-        t.order.erase(t.order.begin(), t.order.begin() + static_cast<std::ptrdiff_t>(t.head));
-        t.times.erase(t.times.begin(), t.times.begin() + static_cast<std::ptrdiff_t>(t.head));
-        t.head = 0;
-      }
-    } else {
-      t.order.erase(t.order.begin() + static_cast<std::ptrdiff_t>(at));
-      t.times.erase(t.times.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-  }
+  each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.erase(id, row); });
+}
+
+/// Its clocks or cells are other than they were.
+void State::changed(SourceState& state, Row row) {
+  each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.changed(id, row); });
 }
 
 Row State::take_row(SourceState& state) {
@@ -500,11 +500,11 @@ void State::evict(int most) {
     if (!source.retention) continue;
     const Instant keep_from = cutoff(source);
     int left = most;
-    while (left > 0 && !state.oldest.empty() && state.oldest.front().first < keep_from) {
-      std::pop_heap(state.oldest.begin(), state.oldest.end(), std::greater<>());
-      const Row row = state.oldest.back().second;
-      state.oldest.pop_back();
-      remove(state, row);
+    while (left > 0 && state.held->size() > 0) {
+      const Row row = state.held->oldest();
+      if (state.rows.event_time[row] >= keep_from) break;
+      state.held->remove(row);
+      each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.expire(id, keep_from); });
       leave_key(state, row);
       if (state.archive) {
         copy_row(state.rows, row, *state.archive);

@@ -131,8 +131,7 @@ void OnlineWindows::read(const Timelines& timelines, EntityId id, const Asked& a
   sum_up(timelines, asked.as_of);
   for (std::size_t w = 0; w < readers_.size(); ++w) {
     const Reader& reader = readers_[w];
-    const bool wide = reader.lane >= 0 && scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)].wide;
-    Aggregated value = reader.folded || wide ? fold_rows(reader, timelines, asked) : value_of(reader, asked);
+    Aggregated value = reader.folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
     if (scratch_->runs[reader.span].incomplete && value.cause != Cause::error) value = Aggregated::none(Cause::history_incomplete);
     out[w] = value;
   }
@@ -204,7 +203,7 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
     }
 }
 
-Aggregated OnlineWindows::value_of(const Reader& reader, const Asked& asked) const {
+Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {
   const WindowStep& step = *reader.step;
   const Aggregate& a = *step.aggregate;
   std::uint64_t rows = scratch_->rows[reader.span];
@@ -216,6 +215,7 @@ Aggregated OnlineWindows::value_of(const Reader& reader, const Asked& asked) con
     if (!own.is_null() && a.argument_type == Type::float64) values.add_real(ordered(own.real()));
     else if (!own.is_null()) values.add_integer(own.integer());
   }
+  if (values.wide) return fold_rows(reader, timelines, asked);
   const std::uint64_t counted = reader.lane < 0 ? rows : values.count;
   const bool real = a.argument_type == Type::float64;
   const auto sum = [&](std::uint64_t divisor) {

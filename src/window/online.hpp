@@ -41,7 +41,7 @@ class OnlineWindows {
 
   void place_ends(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own);
   void sum_up(const Timelines& timelines, Instant as_of);
-  Aggregated value_of(const Reader& reader, const Asked& asked) const;
+  Aggregated value_of(const Reader& reader, const Timelines& timelines, const Asked& asked);
   Aggregated fold_rows(const Reader& reader, const Timelines& timelines, const Asked& asked);
 
   const TimelineStep& step_;

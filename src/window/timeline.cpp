@@ -272,7 +272,7 @@ Timelines::Place Timelines::find(EntityId id, Instant time, bool after) const no
 
 Timelines::Place Timelines::find_row(EntityId id, Row row) const noexcept {
   Place place = find(id, rows_->event_time[row], false);
-  while (at_row(place) && this->row(place) != row) step(place);
+  while (at_row(place) && this->row(place) != row && time(place) == rows_->event_time[row]) step(place);
   return place;
 }
 
@@ -521,7 +521,7 @@ void Timelines::take_out(Timeline& t, const Place& place) const {
 
 void Timelines::changed(EntityId id, Row row) {
   Place place = find_row(id, row);
-  if (!at_row(place)) return;         // it left
+  if (!at_row(place) || this->row(place) != row) return;    // it left
   const Entry& entry = read(row);
   Block*& block = place.block_;
   if (!block->fits(entry)) {

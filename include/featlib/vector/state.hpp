@@ -54,9 +54,14 @@ bool is_label(const Source& source, std::span<const bool> present);
 /// What a row with these fields lacks, and unless it has to be a `row`, no label by key does; gated cells may be absent, they are not known yet.
 std::optional<Failure> missing_fields(const Source& source, std::span<const bool> present, const std::string& where, bool row = false);
 
+class Timelines;
+class OnlineWindows;
+class Expiry;
+
 class State {
  public:
   State(std::shared_ptr<const Plan> plan, StateOptions options);
+  ~State();
 
   const Plan& plan() const noexcept { return *plan_; }
   const StateOptions& options() const noexcept { return options_; }
@@ -103,11 +108,6 @@ class State {
   static Result<std::unique_ptr<State>> restore(std::shared_ptr<const Plan> plan, std::span<const std::byte> bytes);
 
  private:
-  struct Timeline {
-    std::vector<Row> order;
-    std::vector<Instant> times;
-    std::size_t head = 0;            ///< rows before it have left
-  };
   struct Label {
     std::vector<Slot> slots;         ///< by Source::fields; null where not given
     Instant deadline = always;       ///< until when it waits for its row: `always` not set yet for want of a frontier, `never` for ever
@@ -131,13 +131,15 @@ class State {
   };
   using Key = std::pair<std::uint64_t, int>;
   struct SourceState {
-    explicit SourceState(Rows r) : rows(std::move(r)) {}
+    explicit SourceState(Rows r);
+    SourceState(SourceState&&) noexcept;
+    ~SourceState();
     Rows rows;
     std::vector<Row> free;
     std::size_t live = 0;
-    std::vector<std::vector<Timeline>> timelines;      ///< by source entity, by EntityId
+    std::vector<std::unique_ptr<Timelines>> timelines; ///< by source entity; null where no feature reads one
     boost::unordered_flat_map<Key, Keyed, boost::hash<Key>> keyed;
-    std::vector<std::pair<Instant, Row>> oldest;       ///< heap of held rows by event_time
+    std::unique_ptr<Expiry> held;                      ///< the rows, oldest first
     std::deque<std::pair<Instant, Key>> waiting;       ///< labels and corrections by deadline
     Instant complete_from = always;
     Instant evicted_to = always;
@@ -164,6 +166,7 @@ class State {
   std::optional<Instant> latest_that_saw(const SourceState& state, int source, Row row, Instant since) const;
   void insert(SourceState& state, Row row);
   void remove(SourceState& state, Row row);
+  void changed(SourceState& state, Row row);
   bool attach(SourceState& state, int source, const Label& label, Row row, const std::vector<bool>& given = {});
   template <class Use>
   void each_row(const Keyed& keyed, Use&& use) const {
@@ -171,6 +174,13 @@ class State {
     for (const Version& version : keyed.versions)
       if (version.row != no_row) use(version.row);
   }
+  /// The timelines that features read and the row stands in.
+  template <class Use>
+  void each_timeline(SourceState& state, Row row, Use&& use) const {
+    for (std::size_t e = 0; e < state.timelines.size(); ++e)
+      if (const EntityId id = state.rows.entity[e][row]; state.timelines[e] && id != no_entity) use(*state.timelines[e], id);
+  }
+  void find_own_rows(const SourceState& state, int source_entity, EntityId id, Slot key);
   Instant stamp_correction(SourceState& state, int source, const Keyed& keyed, Row own, Instant own_clock, Told& told);
   void add_version(SourceState& state, Keyed& keyed, Slot key, Version version, std::optional<std::int64_t> told);
   void settle(SourceState& state, const Keyed& keyed);
@@ -201,10 +211,13 @@ class State {
   EntityDirectory entities_;
   std::vector<std::vector<std::uint64_t>> entity_keys_;   ///< by entity: keys by id, flat
   std::vector<SourceState> sources_;
+  std::vector<OnlineWindows> windows_;                    ///< by Plan::timelines()
   std::vector<std::vector<std::vector<Answered>>> answered_;   ///< by entity, by EntityId, by (as_of, sequence)
   std::vector<std::vector<int>> key_fields_;                   ///< by entity: request fields of the key
   std::vector<int> sequence_fields_;                           ///< by entity: request field of its sequence, -1
   std::vector<std::uint32_t> made_texts_;                      ///< results of expressions, kept until the next answer
+  std::vector<Row> own_rows_;                                  ///< of one answer
+  std::vector<Aggregated> aggregated_;
   Instant frontier_ = always;
 };
 
