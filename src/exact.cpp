@@ -2,6 +2,8 @@
 
 #include "rounding.hpp"
 
+#include <algorithm>
+
 namespace featlib {
 namespace {
 
@@ -54,10 +56,15 @@ void ExactSum::add_scaled(int128 count, int exponent) {
   const uint128 lower = static_cast<uint128>(static_cast<std::uint64_t>(count)) << shift;
   const int128 upper = ((count >> 64) << shift) + static_cast<int128>(lower >> 64);   // |count >> 64| < 2^63: room for 63 more bits
   const std::uint64_t words[3] = {static_cast<std::uint64_t>(lower), static_cast<std::uint64_t>(upper), static_cast<std::uint64_t>(upper >> 64)};
-  // Nearly every double: two words, and room for them.
-  if (base >= base_ && static_cast<std::size_t>(base - base_) + 2 <= words_.size() && words[2] == sign_word(negative) && words[1] >> 63 == words[2] >> 63) {
-    if (add_in_place(words_, static_cast<std::size_t>(base - base_), std::span(words).first<2>(), negative)) words_.push_back(sign_word(negative));
-    return;
+  // Nearly every double and square: room is there.
+  if (base >= base_) {
+    const auto at = static_cast<std::size_t>(base - base_), room = words_.size() - std::min(at, words_.size());
+    const bool two = words[2] == sign_word(negative) && words[1] >> 63 == words[2] >> 63;
+    if (room >= 3 || (two && room == 2)) {
+      const bool outgrown = two ? add_in_place(words_, at, std::span(words).first<2>(), negative) : add_in_place(words_, at, words, negative);
+      if (outgrown) words_.push_back(sign_word(negative));
+      return;
+    }
   }
   add_words(base, words, negative);
 }

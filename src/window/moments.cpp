@@ -7,36 +7,26 @@ namespace {
 
 std::uint64_t magnitude_of(std::int64_t v) noexcept { return v < 0 ? 0 - static_cast<std::uint64_t>(v) : static_cast<std::uint64_t>(v); }
 
-/// a * b, where the product stays below 2^256.
-Magnitude times(const Magnitude& a, const Magnitude& b) noexcept {
-  Magnitude out{};
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] == 0) continue;
-    std::uint64_t carry = 0;
-    for (std::size_t j = 0; i + j < out.size(); ++j) {
-      const uint128 part = static_cast<uint128>(a[i]) * b[j] + out[i + j] + carry;
-      out[i + j] = static_cast<std::uint64_t>(part);
-      carry = static_cast<std::uint64_t>(part >> 64);
-    }
-  }
-  return out;
+Magnitude product(uint128 a, uint128 b) noexcept {
+  const std::uint64_t parts[4] = {static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(a >> 64), static_cast<std::uint64_t>(b), static_cast<std::uint64_t>(b >> 64)};
+  const uint128 low = static_cast<uint128>(parts[0]) * parts[2], high = static_cast<uint128>(parts[1]) * parts[3];
+  const uint128 left = static_cast<uint128>(parts[0]) * parts[3], right = static_cast<uint128>(parts[1]) * parts[2];
+  const uint128 middle = (low >> 64) + static_cast<std::uint64_t>(left) + static_cast<std::uint64_t>(right);
+  const uint128 top = high + (left >> 64) + (right >> 64) + (middle >> 64);
+  return {static_cast<std::uint64_t>(low), static_cast<std::uint64_t>(middle), static_cast<std::uint64_t>(top), static_cast<std::uint64_t>(top >> 64)};
 }
-
 
 Integer scale_factor(int scale) { return Integer(power_of_ten(scale)); }
 
 /// The power sums as integers in units of 2^(unit k), and the moments made of them.
 struct Moments {
   Integer n;
+  int unit;
   std::array<Integer, 4> s;
-  int unit = 0;
 
   template <std::size_t powers>
-  Moments(std::uint64_t count, const std::array<ExactSum, powers>& sums) : n(count) {
-    for (int k = 1; k <= static_cast<int>(powers); ++k) {
-      const int exponent = sums[static_cast<std::size_t>(k) - 1].exponent();
-      if (exponent < 0) unit = std::min(unit, -((-exponent + k - 1) / k));   // the floor of exponent / k
-    }
+  // The least unit of the first powers serves all: 64 floor(k e / 64) >= 64 k floor(e / 64).
+  Moments(std::uint64_t count, const std::array<ExactSum, powers>& sums) : n(count), unit(std::min(0, sums[0].exponent())) {
     for (int k = 1; k <= static_cast<int>(powers); ++k) s[static_cast<std::size_t>(k) - 1] = to_integer(sums[static_cast<std::size_t>(k) - 1], k * unit);
   }
 
@@ -53,13 +43,14 @@ struct Moments {
 template <int powers>
 void PowerSums<powers>::put(Decomposed value, bool removed) {
   removed ? --count_ : ++count_;
-  const Magnitude first{magnitude_of(value.significand)};
-  Magnitude power = first;
-  for (int k = 1; k <= powers; ++k) {
-    if (k > 1) power = times(power, first);
-    const bool negative = value.significand < 0 && k % 2 == 1;
-    sums_[static_cast<std::size_t>(k) - 1].add_scaled(power, k * value.exponent, negative != removed);
-  }
+  // |significand| <= 2^63: its square fits 126 bits, its fourth power 252.
+  const std::uint64_t first = magnitude_of(value.significand);
+  const auto second = static_cast<uint128>(first) * first;
+  const bool negative = (value.significand < 0) != removed;
+  sums_[0].add_scaled(removed ? -static_cast<int128>(value.significand) : value.significand, value.exponent);
+  sums_[1].add_scaled(removed ? -static_cast<int128>(second) : static_cast<int128>(second), 2 * value.exponent);
+  if constexpr (powers >= 3) sums_[2].add_scaled(product(second, first), 3 * value.exponent, negative);
+  if constexpr (powers >= 4) sums_[3].add_scaled(product(second, second), 4 * value.exponent, removed);
 }
 
 template <int powers>

@@ -3,13 +3,16 @@
 #include <featlib/contract/expression.hpp>
 #include <featlib/window/decay.hpp>
 #include <featlib/window/moments.hpp>
+#include <featlib/window/quantile.hpp>
 #include <featlib/window/sums.hpp>
+#include <featlib/window/value_counts.hpp>
 
 #include "support/rational.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <map>
 
 using namespace featlib;
 using namespace featlib::testing;
@@ -205,6 +208,40 @@ struct Decays {
   }
 };
 
+struct Counts {
+  ValueCounts counts;
+  static std::uint64_t value(const Item& i) { return static_cast<std::uint64_t>(i.whole) % 5; }
+  static bool less(std::uint64_t a, std::uint64_t b) { return a < b; }
+  void add(const Item& i) { counts.add(value(i)); }
+  void remove(const Item& i) { counts.remove(value(i)); }
+  void merge(const Counts& other) { counts.merge(other.counts); }
+  std::vector<Aggregated> values() const {
+    std::vector<Aggregated> out{counts.entropy(), Aggregated::of(static_cast<std::int64_t>(counts.count())), Aggregated::of(static_cast<std::int64_t>(counts.distinct()))};
+    for (const std::uint64_t v : counts.most_frequent(3, less)) out.push_back(Aggregated::of(static_cast<std::int64_t>(v)));
+    for (std::uint64_t v = 0; v < 5; ++v) out.push_back(Aggregated::of(static_cast<std::int64_t>(counts.count_of(v))));
+    return out;
+  }
+  static std::vector<Aggregated> definition(const Items& items) {
+    std::map<std::uint64_t, std::int64_t> occurs;
+    for (const Item& i : items) ++occurs[value(i)];
+    const auto term = [](std::int64_t n) { return n * exactly(pinned::reference::log(static_cast<double>(n))); };
+    const auto n = static_cast<std::int64_t>(items.size());
+    std::vector<Aggregated> out{undefined, Aggregated::of(n), Aggregated::of(static_cast<std::int64_t>(occurs.size()))};
+    if (n > 0) {
+      Rational entropy = term(n);
+      for (const auto& [v, count] : occurs) entropy -= term(count);
+      out[0] = expected(rounded(entropy / n));
+    }
+    std::vector<std::uint64_t> frequent;
+    for (const auto& [v, count] : occurs) frequent.push_back(v);
+    std::stable_sort(frequent.begin(), frequent.end(), [&](std::uint64_t a, std::uint64_t b) { return occurs[a] > occurs[b]; });
+    frequent.resize(std::min<std::size_t>(3, frequent.size()));
+    for (const std::uint64_t v : frequent) out.push_back(Aggregated::of(static_cast<std::int64_t>(v)));
+    for (std::uint64_t v = 0; v < 5; ++v) out.push_back(Aggregated::of(occurs[v]));
+    return out;
+  }
+};
+
 template <class Accumulator>
 Accumulator of(const Items& items) {
   Accumulator out;
@@ -218,7 +255,7 @@ using MoneyDecay = Decays<false, 3 * minute>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>, Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay) {
+TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>, Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay, Counts) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 60; ++i) {
     const Items items = draw_items(random);
@@ -234,7 +271,7 @@ TEMPLATE_TEST_CASE("an accumulator gives the exact result rounded once", "", Rea
 }
 
 TEMPLATE_TEST_CASE("laws: empty is the identity, merging is concatenation, removing undoes adding", "", RealSums, WholeSums, AllMoments<true>, AllMoments<false>,
-                   Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay) {
+                   Trends<true>, Trends<false>, SlowDecay, FastDecay, MoneyDecay, Counts) {
   std::mt19937_64 random(2);
   for (int i = 0; i < 100; ++i) {
     const Items a = draw_items(random), b = draw_items(random), c = draw_items(random);
@@ -336,10 +373,45 @@ TEST_CASE("a decayed sum keeps what is a million half-lives old, and halves in o
   CHECK(sums.sum(0) == Aggregated::of(8.0));
   CHECK(sums.sum(3 * second) == Aggregated::of(1.0));
   CHECK(sums.sum(-second) == Aggregated::of(16.0));
+  CHECK(sums.sum(-second / 2) == Aggregated::of(16.0 / pinned::exp2(1, 2)));   // half a second after the half-life before: floor, not towards zero
   sums.add(1'000'000 * second, std::int64_t{3});
   CHECK(sums.sum(1'000'000 * second) == Aggregated::of(3.0));
   CHECK(sums.mean() == Aggregated::of(3.0));
   sums.remove(1'000'000 * second, std::int64_t{3});
   CHECK(sums.sum(second) == Aggregated::of(4.0));
   CHECK(sums.mean() == Aggregated::of(8.0));
+}
+
+TEST_CASE("a quantile is interpolated exactly and rounded once, its p the decimal that was written") {
+  std::mt19937_64 random(6);
+  const std::vector<std::pair<std::int64_t, std::int64_t>> ps{{0, 1}, {1, 1}, {5, 10}, {3, 10}, {1, 4}, {999'999'999, 1'000'000'000}, {1, 1'000'000'000}};
+  for (int i = 0; i < 200; ++i) {
+    Items items = draw_items(random);
+    if (items.empty()) continue;
+    std::vector<double> reals;
+    std::vector<std::int64_t> wholes;
+    for (const Item& item : items) {
+      reals.push_back(item.real);
+      wholes.push_back(item.whole);
+    }
+    std::sort(reals.begin(), reals.end());
+    std::sort(wholes.begin(), wholes.end());
+    const auto& [p, q] = ps[random() % ps.size()];
+    for (const Interpolation how : {Interpolation::linear, Interpolation::lower, Interpolation::higher, Interpolation::nearest, Interpolation::midpoint}) {
+      const Rational h = Rational(items.size() - 1) * p / q;
+      const auto below = static_cast<std::size_t>(numerator(h) / denominator(h)), above = below + (h > below);
+      const Rational beyond = h - below;
+      const bool up = beyond * 2 > 1 || (beyond * 2 == 1 && below % 2 == 1);
+      const Rational share = how == Interpolation::linear ? beyond : how == Interpolation::lower ? Rational(0) : how == Interpolation::higher ? Rational(1)
+                           : how == Interpolation::midpoint ? Rational(1, 2) : Rational(int{up});
+      const QuantileRank rank = quantile_rank(items.size(), p, q, how);
+      const std::size_t next = std::min<std::size_t>(rank.lower + 1, items.size() - 1);
+      CAPTURE(items.size(), p, q, to_string(how), reals);
+      CHECK(quantile_between(reals[rank.lower], reals[next], rank) == expected(rounded(exactly(reals[below]) * (1 - share) + exactly(reals[above]) * share)));
+      CHECK(quantile_between(wholes[rank.lower], wholes[next], rank, 2) == expected(rounded((wholes[below] * (1 - share) + wholes[above] * share) / 100)));
+    }
+  }
+  CHECK(quantile_rank(101, 29, 100, Interpolation::lower).lower == 29);        // 100 * 0.29 is 28.999999999999996 in doubles
+  CHECK(quantile_between(largest, largest, {0, 1, 2}) == Aggregated::of(largest));
+  CHECK(quantile_between(-largest, largest, {0, 1, 2}) == Aggregated::of(0.0));
 }

@@ -1,6 +1,7 @@
 #include <featlib/core/exact.hpp>
 #include <featlib/events/rows.hpp>
 
+#include "rounding.hpp"
 #include "support/rational.hpp"
 
 #include <catch2/catch.hpp>
@@ -163,6 +164,18 @@ TEST_CASE("round_quotient rounds ties to even and says when it leaves the range"
     const Rational power = exponent >= 0 ? Rational(Integer(1) << exponent) : Rational(1) / Rational(Integer(1) << -exponent);
     CHECK(same(round_quotient(numerator, denominator, exponent), rounded(Rational(Integer(numerator)) / denominator * power)));
   }
+}
+
+TEST_CASE("a root knows on which side of a tie it lies") {
+  const Integer tie = (Integer(1) << 53) + 1, square = tie * tie;
+  const Integer fine = Integer(1) << 400;
+  CHECK(*round_root(square, 1, 0) == 0x1p53);
+  CHECK(*round_root(square * fine + 1, fine, 0) == 0x1p53 + 2);
+  CHECK(*round_root(square * fine - 1, fine, 0) == 0x1p53);
+  CHECK(*round_root((square + 4 * tie + 4) * fine - 1, fine, 0) == 0x1p53 + 2);
+  CHECK(*round_root(1, 1, -2150) == 0.0);                                     // half of the least: even is zero
+  CHECK(*round_root(fine + 1, fine, -2150) == least);
+  CHECK(*round_root(0, 7, 0) == 0.0);
 }
 
 TEST_CASE("integer_quotient divides by count and scale in one rounding") {
