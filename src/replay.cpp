@@ -2,6 +2,7 @@
 
 #include "events/read_column.hpp"
 #include "parallel.hpp"
+#include "replay/derive.hpp"
 #include "replay/step.hpp"
 
 #include <fmt/format.h>
@@ -9,39 +10,6 @@
 #include <algorithm>
 
 namespace featlib {
-namespace {
-
-/// Request fields and expressions, row by row, once all aggregates stand.
-void derive_all(const ReplayInput& input, const VectorBuilder& builder, int threads, FeatureTable& out) {
-  const Contract& contract = input.plan->contract();
-  std::vector<int> read_features;       // only what some expression reads is gathered
-  bool makes_text = false;              // such results are interned, by one thread
-  for (const int f : input.plan->derived()) {
-    const Feature& feature = contract.features()[static_cast<std::size_t>(f)];
-    makes_text = makes_text || (feature.kind == FeatureKind::expression && feature.type == Type::string);
-    for (const FeatureInput& i : feature.inputs)
-      if (i.kind == FeatureInput::Kind::feature) read_features.push_back(i.index);
-  }
-  over_rows(makes_text ? 1 : threads, input.requests.size(), [&](int, std::size_t from, std::size_t to) {
-    std::vector<FeatureValue> features(contract.features().size());
-    std::vector<Slot> request(contract.request().size());
-    for (std::size_t d = from; d < to; ++d) {
-      if (input.requests.refused[d] != Refusal::none) {
-        for (std::size_t f = 0; f < features.size(); ++f) out.column(static_cast<int>(f)).set(d, VectorBuilder::refused());
-        continue;
-      }
-      for (const int f : read_features) features[static_cast<std::size_t>(f)] = out.column(f)[d];
-      for (std::size_t f = 0; f < request.size(); ++f) request[f] = input.requests.fields[f][static_cast<Row>(d)];
-      for (const int f : input.plan->derived()) {
-        features[static_cast<std::size_t>(f)] = builder.derive(f, request, input.requests.as_of[d], features);
-        out.column(f).set(d, features[static_cast<std::size_t>(f)]);
-      }
-    }
-  });
-}
-
-}  // namespace
-
 namespace {
 
 Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options, ReplayInput input, ColumnReader& reader) {
@@ -129,7 +97,7 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
     replaying::replay_step(input, steps[t], sources[static_cast<std::size_t>(steps[t].source)], builder, step_options, out);
   }
 
-  derive_all(input, builder, threads, out);
+  replaying::derive_all(input, builder, threads, out);
   for (std::size_t s = 0; s < input.sources.size(); ++s)
     if (!contract.sources()[s].is_union()) out.reports[contract.sources()[s].name] = input.sources[s].report;
   RowReport& decided = out.reports["decisions"];

@@ -100,7 +100,8 @@ class Expression {
   /// A canonical spelling: equal for texts that parse to the same tree (whitespace, `=`/`==`, redundant parentheses).
   std::string canonical() const;
 
-  struct Tree;  // defined in src/expression.cpp
+  struct Tree;  // defined in src/expression/tree.hpp
+  const Tree& tree() const noexcept { return *tree_; }
 
  private:
   std::shared_ptr<const Tree> tree_;
