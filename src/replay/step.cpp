@@ -141,7 +141,8 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
     if (!makes_text(window.aggregate->kind)) continue;
     FeatureColumn& column = out.column(window.feature);
     for (std::size_t d = 0; d < requests.size(); ++d)
-      if (requests.is_keyed(step.entity, d) && requests.refused[d] == Refusal::none && column.status[d] == status_of(Cause::ok)) column.bits[d] = input.pool->acquire(made[column.bits[d]]);
+      if (requests.is_keyed(step.entity, d) && requests.refused[d] == Refusal::none && column.status[d] == status_of(Cause::ok))
+        column.set(d, builder.finish(window.feature, {input.pool->acquire(made[column.bits[d]]), Cause::ok}));
   }
 }
 

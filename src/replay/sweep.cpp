@@ -426,7 +426,9 @@ void Sweep::flush() {
   for (std::size_t w = 0; w < program_.windows.size(); ++w)
     if (program_.windows[w].take >= 0) finish(w);
   for (const Folded& f : folded_) {
-    const FeatureValue value = in_.builder.finish(program_.windows[f.window].step->feature, f.value);
+    const WindowStep& step = *program_.windows[f.window].step;
+    const bool made = makes_text(step.aggregate->kind) && f.value.cause == Cause::ok;   // its text has no id yet: replay_step finishes it
+    const FeatureValue value = made ? FeatureValue{f.value.bits, status_of(Cause::ok)} : in_.builder.finish(step.feature, f.value);
     values_[f.window][f.at] = value.bits;
     statuses_[f.window][f.at] = value.status;
   }

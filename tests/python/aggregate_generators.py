@@ -76,6 +76,9 @@ class AggregateFeatures:
         feature["aggregate"] = aggregate(kind, argument, parameter)
         if rng.random() < 0.4:
             feature["min_rows"] = rng.randint(1, 3)
+        if out_type == "string" and rng.random() < 0.25:
+            out_type = "category"
+            feature |= {"type": "category", "vocabulary": ["b", "a", "é", '["a"]', '["b"]', "[1]", "[0,1]"]}
         self._maybe_fallback(feature, out_type)
         self.types[id(feature)] = out_type
         return feature

@@ -348,6 +348,12 @@ class Evaluator:
 # --- decisions ----------------------------------------------------------------------------------------------------------
 
 
+def _coded(feature, text):
+    """A category: its place in the vocabulary."""
+    vocabulary = feature["vocabulary"]
+    return (vocabulary.index(text), OK) if text in vocabulary else (-1, UNSEEN)
+
+
 class _Request:
     """One decision as the features read it."""
 
@@ -392,10 +398,7 @@ class _Evaluation:
         value = self.request.read(feature["from"].removeprefix("request."))
         if value is None:
             return None, NULL
-        if feature.get("type") == "category":
-            vocabulary = feature["vocabulary"]
-            return (vocabulary.index(value), OK) if value in vocabulary else (-1, UNSEEN)
-        return in_unit(value), OK
+        return _coded(feature, value) if feature.get("type") == "category" else (in_unit(value), OK)
 
     def _expression(self, feature):
         def read(name, with_fallback):
@@ -454,7 +457,9 @@ class _Evaluation:
             return None, HISTORY_INCOMPLETE
         if rows < feature.get("min_rows", self.contract.get("defaults", {}).get("min_rows", 0)):
             return None, INSUFFICIENT_HISTORY
-        return (None, NULL) if value is None else (value, OK)
+        if value is None:
+            return None, NULL
+        return _coded(feature, value) if feature.get("type") == "category" else (value, OK)
 
     def _of_row(self, tree, read):
         if tree[0] == "ref":  # a bare column keeps its exact decimal

@@ -52,6 +52,10 @@ class AggregateMaker {
     if (offset != "0s") out["offset"] = offset;
     window(out, includes);
     if (random_.percent(40)) out["min_rows"] = 1 + random_.below(3);
+    if (type_ == "string" && random_.percent(25)) {
+      out["type"] = type_ = "category";
+      out["vocabulary"] = {"b", "a", "[\"a\"]", "[\"b\"]", "[1]"};
+    }
     if (random_.percent(30)) {
       if (type_ == "int64") out["fallback"] = -7;
       else if (type_ == "float64") out["fallback"] = 0.5;
