@@ -195,6 +195,8 @@ def test_doctor_is_well(capsys):
     out = capsys.readouterr().out
     assert "self-test" in out
     assert "not ok" not in out
+    xgboost = pytest.importorskip("xgboost")  # whichever package it came from
+    assert out.split("xgboost ")[1].split()[:2] == ["optional", xgboost.__version__]
 
 
 def test_help_teaches(capsys):

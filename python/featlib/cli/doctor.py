@@ -16,13 +16,12 @@ from collections.abc import Callable
 from featlib.cli.output import add_options, finish
 from featlib.reports.report import Check, Report
 
-# Package, what it is for, the extra that brings it.
+# Module, what it is for, the extra that brings it.
 OPTIONAL = (
     ("pyarrow", "tables on the command line", "cli"),
     ("xgboost", "the demo's model", "demo"),
     ("pandas", "to_pandas()", ""),
     ("polars", "to_polars()", ""),
-    ("scikit-learn", "from_sklearn()", ""),
 )
 
 SELF_TEST = """\
@@ -76,13 +75,15 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
     return Check(name, "pass", found, data={"ok": "ok", "found": found})
 
 
-def _optional(package: str, purpose: str, extra: str) -> Check:
-    try:
-        found = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        remedy = f"pip install 'featlib[{extra}]'" if extra else f"pip install {package}"
+def _optional(module: str, purpose: str, extra: str) -> Check:
+    # By module, because it may come from a package of another name: xgboost from xgboost-cpu.
+    packages = importlib.metadata.packages_distributions().get(module)
+    if packages:
+        found = importlib.metadata.version(packages[0])
+    else:
+        remedy = f"pip install 'featlib[{extra}]'" if extra else f"pip install {module}"
         found = f"not installed; {purpose} needs it: {remedy}"
-    return Check(package, "pass", found, data={"ok": "optional", "found": found})
+    return Check(module, "pass", found, data={"ok": "optional", "found": found})
 
 
 def _library() -> str:

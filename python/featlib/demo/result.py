@@ -89,6 +89,8 @@ class Result:
             "",
             align(["Compared", "with", "values", "result"], checks),
         ]
+        if not self.has_published:
+            lines.insert(1, "Simulated transactions: the handbook's numbers are a landmark, not a target.")
         if self.embedded:
             lines.append(f"C++ example: {self.embedded.line}")
         lines += ["", f"The page: {self.page}"]
