@@ -225,6 +225,7 @@ bool State::attach(SourceState& state, int source_index, const Label& label, Row
   const Source& source = rows.source();
   const Slot at = label.slots[static_cast<std::size_t>(source.event_time_field)];
   if (!at.is_null() && at.integer() != rows.event_time[row]) return false;
+  if (rows.event_time[row] < cutoff(source)) return true;   // due to leave: no decision to come sees it, and those that saw it may be forgotten
   Instant arrived = rows.known_at[row];
   if (source.available_time_field >= 0)
     if (const Slot told = label.slots[static_cast<std::size_t>(source.available_time_field)]; !told.is_null()) arrived = std::max(arrived, told.integer());

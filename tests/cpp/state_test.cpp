@@ -221,6 +221,19 @@ TEST_CASE("a label that found its row is not unmatched when it leaves") {
   CHECK(world.counters().unmatched == 0);
 }
 
+TEST_CASE("a label of a row that no decision can see any more changes no answer given, though the row has not left yet") {
+  World world(graced(0, true));
+  for (int i = 0; i < 60; ++i) world.observe({.id = ("t" + std::to_string(i)).c_str(), .ts = i});
+  CHECK(world.decide(day + 100)[fraud].null);
+  for (const Instant later : {100, 200, 300}) world.decide(3 * day + later);   // sixteen rows leave a call; the first answer is forgotten
+  REQUIRE(world.server.state().rows_held(0) == 12);
+  world.label("t59", std::int64_t{1}, day);
+  ReplayOptions options;
+  options.as_of.unit = TimeUnit::microsecond;
+  const auto table = replay(world.server.contract(), decision_table(world.server.contract(), {world.ask(day + 100)}), {{"transactions", world.server.exported(0)}}, options).value();
+  CHECK(answers(table)[0][fraud].null);
+}
+
 // Leaving ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a row leaves once it lies before frontier - grace - retention, and not a microsecond earlier") {
