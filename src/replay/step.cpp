@@ -48,6 +48,9 @@ std::optional<std::vector<std::size_t>> words_of_rows(const ReplayInput& input, 
       !same_values(rows.event_time.dense(), requests.as_of, threads) ||
       std::any_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r != Refusal::none; }))
     return std::nullopt;
+  // A row without an entity is in no timeline; a decision on an entity that has no rows has a value all the same.
+  for (std::size_t d = 0; d < n; ++d)
+    if (requests.entity[static_cast<std::size_t>(step.entity)][d] == no_entity && requests.is_keyed(step.entity, d)) return std::nullopt;
   std::vector<std::size_t> words;
   for (const ColumnRef& own : program.own_columns) {
     const auto found = std::find_if(program.row_columns.begin(), program.row_columns.end(), [&](const ColumnRef& column) {
