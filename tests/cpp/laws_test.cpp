@@ -3,6 +3,7 @@
 // FEATLIB_SEED and FEATLIB_TRIPLES choose the cases; a failure prints the seed, and FEATLIB_SEED=<seed> FEATLIB_TRIPLES=1 reruns it alone.
 
 #include "support/actions.hpp"
+#include "support/contracts.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -294,4 +295,29 @@ TEST_CASE("the cases meet every aggregate in every kind of window, with every bo
     CAPTURE(what);
     CHECK(n > 0);
   }
+}
+
+TEST_CASE("a decision on an entity without rows, beside a row without an entity at the same instant, has a value") {
+  const Contract contract = parse(R"(featlib: 1
+name: strangers
+version: 1.0.0
+owner: tests@example.com
+entities: {card: {key: card_id, type: string}}
+sources:
+  events: {entity: card, event_time: {column: at, unit: us}, retention: 3d, columns: {tag: {type: string}}}
+features:
+  n: {from: events, aggregate: count(), window: 2d}
+  common: {from: events, aggregate: mode(tag), window: 2d}
+)");
+  Values row(contract.sources()[0].fields.size());
+  row[static_cast<std::size_t>(contract.sources()[0].find_field("at"))] = monday;
+  row[static_cast<std::size_t>(contract.sources()[0].find_field("tag"))] = std::string("food");
+  const std::map<std::string, Table> sources{{"events", source_table(contract.sources()[0], {row, row})}};
+  const Table decisions = decision_table(contract, {{monday, {std::string("c1")}}, {monday, {std::string("c2")}}});
+  ReplayOptions options;
+  options.as_of.unit = TimeUnit::microsecond;
+  const auto expected = answers(reference(contract, decisions, sources, options).value()), given = answers(replay(contract, decisions, sources, options).value());
+  CHECK(difference(contract, expected, given).empty());
+  CHECK(given[0][0].bits == 0);
+  CHECK(given[0][1].null);
 }
