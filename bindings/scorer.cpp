@@ -373,14 +373,14 @@ void bind_scorer(py::module_& module) {
            [](PyScorer& self, const std::string& source, const py::dict& row, const py::object& available_time) {
              return self.replace(source, row, optional_instant(available_time, "available_time"));
            },
-           py::arg("source"), py::arg("row"), py::arg("available_time") = py::none(),
+           py::arg("source"), py::arg("row"), py::kw_only(), py::arg("available_time") = py::none(),
            "From when it is known on exactly this row counts of its key. available_time: when that is, where rows have no such column;\n"
            "None: now, the latest of the frontier and what the key holds. Returns whether it was taken; if not it is counted in stats().")
       .def("retract",
            [](PyScorer& self, const std::string& source, const py::object& key, const py::object& available_time) {
              return self.retract(source, key, optional_instant(available_time, "available_time"));
            },
-           py::arg("source"), py::arg("key"), py::arg("available_time") = py::none(),
+           py::arg("source"), py::arg("key"), py::kw_only(), py::arg("available_time") = py::none(),
            "From when it is known on no row of the key counts; a replace brings one back. available_time as for replace.")
       .def("decide",
            [](PyScorer& self, const py::dict& request, const py::object& as_of, const std::string& request_id) {

@@ -450,7 +450,7 @@ class Scorer:
 
         Returns how many were accepted; the others are counted in `stats()`. Raises DataError for missing or mistyped columns.
         """
-    def replace(self, source: str, row: dict[str, Any], available_time: _Instant | None = None) -> bool:
+    def replace(self, source: str, row: dict[str, Any], *, available_time: _Instant | None = None) -> bool:
         """Correct a key: from when it is known on exactly this row counts of it, wherever and whenever its rows were.
 
         row: every column, as for `observe`. available_time: when the correction could be known, where the source has no such
@@ -458,7 +458,7 @@ class Scorer:
         taken; if not it is counted in `stats()`. Raises DataError for a source that cannot be corrected, a null key, missing or
         mistyped columns, UsageError for an available_time that the row itself says.
         """
-    def retract(self, source: str, key: Any, available_time: _Instant | None = None) -> bool:
+    def retract(self, source: str, key: Any, *, available_time: _Instant | None = None) -> bool:
         """Correct a key: from when it is known on no row of it counts; a `replace` brings one back. Otherwise as `replace`."""
     def decide(self, request: dict[str, Any], *, as_of: _Instant | None = None, request_id: str = "") -> Decision:
         """Decide on a request: a value for every field of the contract's request; an unknown value is None, said explicitly.

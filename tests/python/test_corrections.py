@@ -66,7 +66,7 @@ def as_table(rows):
 def told(scorer, row):
     """A row as it comes to a service."""
     if row.get("correction") == "retract":
-        scorer.retract("ratings", row["id"], row["known"])
+        scorer.retract("ratings", row["id"], available_time=row["known"])
     elif row.get("correction") == "replace":
         scorer.replace("ratings", row)
     else:
@@ -172,9 +172,9 @@ def scorer_of(**source):
     return fl.Scorer(fl.Bundle(contract=fl.Contract.parse(json.dumps(contract))))
 
 
-def refusal(call, *arguments):
+def refusal(call, *arguments, **options):
     with pytest.raises(fl.Error) as refused:
-        call(*arguments)
+        call(*arguments, **options)
     return refused.value.failures[0]
 
 
@@ -210,10 +210,10 @@ def test_a_replacement_is_a_whole_row():
 
 
 def test_the_clock_of_a_correction_is_said_once_and_is_an_instant():
-    failure = refusal(scorer_of().replace, "ratings", ROW, MONDAY)
+    failure = refusal(scorer_of().replace, "ratings", ROW, available_time=MONDAY)
     assert failure.code == "bad-argument" and "`known`" in failure.help
-    assert refusal(scorer_of().retract, "ratings", "a", 1_600_041_600).code == "bad-argument"
-    assert scorer_of(available_time=None).replace("ratings", ROW, MONDAY)
+    assert refusal(scorer_of().retract, "ratings", "a", available_time=1_600_041_600).code == "bad-argument"
+    assert scorer_of(available_time=None).replace("ratings", ROW, available_time=MONDAY)
 
 
 def test_a_row_that_corrects_is_not_observed_as_a_row():

@@ -109,9 +109,9 @@ def correct(case, scorer, name, row, clock=True):
     retracts = row["correction"] == "retract"
     known_at = row["arrived" if by_column else "known_at"] if clock and (retracts or not by_column) else None
     if retracts:
-        scorer.retract(name, row["event_id"], known_at)
+        scorer.retract(name, row["event_id"], available_time=known_at)
     else:
-        scorer.replace(name, row, known_at)
+        scorer.replace(name, row, available_time=known_at)
 
 
 def correctable(case, name, row):

@@ -152,6 +152,15 @@ def uncallable(name):
     return str(refused.value)
 
 
+# What may also stand without its name: the one thing a call asks, and a parameter of another protocol.
+POSITIONAL = {("Contract.fingerprint", "kind"), ("Table.__arrow_c_stream__", "requested_schema"), ("FeatureTable.__arrow_c_stream__", "requested_schema")}
+
+
+def test_options_are_keyword_only():
+    loose = {(name, word) for name, node in members(TREE).items() for word, kind, _, default in parameters(node) if default and kind == "positional"}
+    assert loose == POSITIONAL, f"bind with py::kw_only() what has a default: {loose - POSITIONAL}"
+
+
 def test_what_is_public_says_what_it_is():
     """Names and shapes speak for themselves in a property; all else has a docstring."""
     silent = [
@@ -252,6 +261,8 @@ def test_a_users_file_is_typed_as_it_expects():
 
 def test_the_users_file_runs_and_names_all_that_is_public():
     runpy.run_path(str(EXAMPLE), run_name="__main__")
-    used = {node.attr for node in ast.walk(ast.parse(EXAMPLE.read_text())) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "fl"}
-    unused = set(fl.__all__) - used
+    right = [part for part in ast.parse(EXAMPLE.read_text(encoding="utf-8")).body if getattr(part, "name", "") != "mistakes"]
+    used = {node.attr for part in right for node in ast.walk(part) if isinstance(node, ast.Attribute)}
+    methods = {name for name in members(TREE) if "." in name and not name.split(".")[1].startswith("_")}
+    unused = (set(fl.__all__) - used) | {name for name in methods if name.split(".")[1] not in used}
     assert not unused, f"{EXAMPLE.name}: use {sorted(unused)} once, with the types a user would expect"

@@ -52,6 +52,7 @@ def training(contract: fl.Contract, decisions: TableLike) -> fl.FeatureTable:
     assert_type(len(table), int)
     assert_type(table.to_polars(status=True).width, int)
     table.to_arrow(category_text=True)
+    table.stream(status=True)
     table.to_pandas()
 
     assert_type(fl.skew(table, slow, key="card_id"), Report)
@@ -74,6 +75,9 @@ def serving(contract: fl.Contract, folder: Path) -> None:
     scorer = fl.Scorer(bundle, log=log, history="memory:", grace="1h", complete_from={"payments": 0})
     assert_type(scorer.observe("payments", {"id": 1, "card_id": "a", "at": 1_600_000_000, "amount": 1.0}), int)
     scorer.observe("payments", payments())
+
+    assert_type(scorer.replace("payments", {"id": 1, "card_id": "a", "at": 1_600_000_000, "amount": 2.0}, available_time=1_600_000_100_000_000), bool)
+    assert_type(scorer.retract("payments", 2), bool)
 
     vector = scorer.features({"card_id": "a"}, as_of=datetime(2020, 9, 14, tzinfo=UTC))
     assert_type(vector, fl.FeatureVector)
@@ -109,7 +113,10 @@ def serving(contract: fl.Contract, folder: Path) -> None:
     assert_type(fl.replay_decisions(log, {"payments": history}, threads=1)["differing_bits"], int)
 
 
-def scoring(model: fl.Ensemble, table: fl.FeatureTable) -> None:
+def scoring(booster: Any, table: fl.FeatureTable) -> None:
+    """Never run: it needs a trained model."""
+    model = fl.Ensemble.from_xgboost(booster)
+    assert_type(model, fl.Ensemble)
     assert_type(model.margin(table), NDArray[np.float32])
     assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32])
     assert_type(model.leaves(table.matrix()), NDArray[np.int32])
@@ -138,6 +145,7 @@ def mistakes(contract: fl.Contract, scorer: fl.Scorer, table: fl.FeatureTable, v
     fl.skew(table, table)  # type: ignore[call-arg]
     contract.fingerprint("sematic")  # type: ignore[arg-type]
     scorer.decide({}, as_of="2026-03-05")  # type: ignore[arg-type]
+    scorer.retract("payments", 1, 1_600_000_100_000_000)  # type: ignore[call-arg]
     scorer.decide({}).outcome == "approved"  # type: ignore[comparison-overlap]
     scorer.stats()["sorces"]  # type: ignore[typeddict-item]
     table.matrix(dtype="int32")  # type: ignore[call-overload]
