@@ -274,6 +274,7 @@ TEST_CASE("a retraction that met a row goes on hiding what comes late, after the
     World world(graced(0, archived));
     world.observe({.id = "a", .ts = 0, .amount = 1.0});
     world.retract("a", 10);
+    world.server.state().advance(monday);                // from here it waits
     world.server.state().advance(monday + 10 * day);
     CHECK(world.server.state().rows_held(0) == 0);
     CHECK(world.counters().unmatched == 0);
