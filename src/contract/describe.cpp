@@ -27,7 +27,7 @@ std::string columns_of(const Source& s) {
   std::string out;
   for (const int f : s.columns) {
     const Field& c = s.fields[static_cast<std::size_t>(f)];
-    out += fmt::format("  {:<12}{}{}{}\n", c.name, to_string(c.type), c.type == Type::decimal ? fmt::format("({})", c.scale) : "",
+    out += fmt::format("  {:<11} {}{}{}\n", c.name, to_string(c.type), c.type == Type::decimal ? fmt::format("({})", c.scale) : "",
                        c.available_after ? fmt::format(", known {} after", format_duration(*c.available_after)) : c.gated() ? ", known at " + c.available_at : "");
   }
   return out;
@@ -79,7 +79,7 @@ std::string Contract::describe() const {
   std::string out = fmt::format("{} {}\n{}\nowner {}\n", name(), version(), description(), owner());
   for (const Source& s : sources()) out += text_of(*this, s);
   out += "\nrequest\n";
-  for (const Field& f : request()) out += fmt::format("  {:<12}{}\n", f.name, f.any_key ? "key" : to_string(f.type));
+  for (const Field& f : request()) out += fmt::format("  {:<11} {}\n", f.name, f.any_key ? "key" : to_string(f.type));
   std::size_t width = 8;
   for (const Feature& f : features()) width = std::max(width, f.name.size());
   out += "\nfeatures\n";

@@ -95,6 +95,11 @@ def test_show_prints_the_resolved_contract(capsys):
     assert shown["fingerprints"]["semantic"] == fl.Contract.load(str(CONTRACT)).fingerprint()
 
 
+def test_show_sets_a_long_name_apart_from_its_type(capsys):
+    assert main(["show", str(Path(__file__).parents[2] / "examples/card_risk.yaml")]) == 0
+    assert capsys.readouterr().out.count("\n  merchant_category string\n") == 2
+
+
 def test_replay_writes_decisions_features_and_statuses(replayed):
     table = pa.parquet.read_table(replayed)
     assert table.num_rows == 40
