@@ -407,7 +407,7 @@ TEST_CASE("a quantile is interpolated exactly and rounded once, its p the decima
       const std::size_t next = std::min<std::size_t>(rank.lower + 1, items.size() - 1);
       CAPTURE(items.size(), p, q, to_string(how), reals);
       CHECK(quantile_between(reals[rank.lower], reals[next], rank) == expected(rounded(exactly(reals[below]) * (1 - share) + exactly(reals[above]) * share)));
-      CHECK(quantile_between(wholes[rank.lower], wholes[next], rank, 2) == expected(rounded((wholes[below] * (1 - share) + wholes[above] * share) / 100)));
+      CHECK(quantile_between(wholes[rank.lower], wholes[next], rank, 2) == expected(rounded((Rational(wholes[below]) * (1 - share) + Rational(wholes[above]) * share) / 100)));
     }
   }
   CHECK(quantile_rank(101, 29, 100, Interpolation::lower).lower == 29);        // 100 * 0.29 is 28.999999999999996 in doubles
