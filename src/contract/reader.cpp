@@ -146,8 +146,9 @@ bool Reader::named(const Node& key, std::string_view what) {
 std::string Reader::zone(const Node& map, std::string_view key, const std::string& otherwise) {
   const auto given = text(map, key);
   if (!given) return otherwise;
-  if (!TimeZone::find(*given)) fail(ErrorCode::bad_value, place(map, key), fmt::format("`{}` is \"{}\", no zone of the time-zone database", key, *given), "e.g. Europe/Berlin");
-  return *given;
+  if (TimeZone::find(*given)) return *given;
+  fail(ErrorCode::bad_value, place(map, key), fmt::format("`{}` is \"{}\", no zone of the time-zone database", key, *given), "e.g. Europe/Berlin");
+  return otherwise;   // a zone that exists: expressions are bound all the same, to find their mistakes too
 }
 
 }  // namespace featlib::contract

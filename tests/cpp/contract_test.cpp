@@ -841,6 +841,14 @@ TEST_CASE("a contract cut short is refused or read, with failures of contracts o
     }
 }
 
+TEST_CASE("an unknown zone is refused, and the expression beside it is read in one that exists") {
+  const auto read = featlib::Contract::parse(R"({featlib: 1, name: x, version: 1.0.0, owner: a@example.com,
+    features: {night: {description: x, expr: hour(as_of) <= 6, tz: Europe/Nowhere}}})");
+  REQUIRE(!read);
+  REQUIRE(read.error().failures().size() == 1);
+  CHECK(read.error().failures()[0].code == featlib::ErrorCode::bad_value);
+}
+
 TEST_CASE("a damaged contract is refused or read, and what is read reads back") {
   const auto seed = static_cast<std::uint32_t>(Catch::rngSeed());
   CAPTURE(seed);
