@@ -1,10 +1,9 @@
 /// Scoring speed of one row and of batches. FEATLIB_BENCH_MODEL names a model file; without it, random full trees of 28
 /// features: 100 x depth 6, 300 x depth 6, 1000 x depth 8. Rows are normal with 5 % missing and differ from call to
 /// call.
-#include <featlib/ensemble/ensemble.hpp>
+#include "random_model.hpp"
 
 #include <benchmark/benchmark.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <limits>
@@ -14,43 +13,7 @@
 
 namespace {
 
-using featlib::Ensemble;
-
-Ensemble random_model(int trees, int depth, int features) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  nlohmann::json model;
-  auto& learner = model["learner"];
-  learner["learner_model_param"] = {
-      {"base_score", "5E-1"}, {"num_class", "0"}, {"num_feature", std::to_string(features)}};
-  learner["objective"]["name"] = "binary:logistic";
-  learner["gradient_booster"]["name"] = "gbtree";
-  auto& booster = learner["gradient_booster"]["model"];
-  booster["gbtree_model_param"]["num_trees"] = std::to_string(trees);
-  booster["tree_info"] = std::vector<int>(static_cast<std::size_t>(trees), 0);
-  const int nodes = (2 << depth) - 1, inner = (1 << depth) - 1;
-  for (int t = 0; t < trees; ++t) {
-    std::vector<int> left, right, parents, indices, defaults;
-    std::vector<float> values;
-    for (int i = 0; i < nodes; ++i) {
-      left.push_back(i < inner ? 2 * i + 1 : -1);
-      right.push_back(i < inner ? 2 * i + 2 : -1);
-      parents.push_back(i > 0 ? (i - 1) / 2 : std::numeric_limits<int>::max());
-      indices.push_back(static_cast<int>(random() % static_cast<unsigned>(features)));
-      defaults.push_back(static_cast<int>(random() % 2));
-      values.push_back(normal(random));
-    }
-    booster["trees"].push_back({{"left_children", left},
-                                {"right_children", right},
-                                {"parents", parents},
-                                {"split_indices", indices},
-                                {"split_conditions", values},
-                                {"default_left", defaults},
-                                {"tree_param", {{"num_nodes", std::to_string(nodes)}}}});
-  }
-  const std::string text = model.dump();
-  return Ensemble::parse(std::as_bytes(std::span(text))).value();
-}
+using featlib::Ensemble, bench::random_model;
 
 std::vector<float> random_rows(const Ensemble& model, std::size_t n) {
   std::mt19937 random(2);
