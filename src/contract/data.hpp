@@ -3,6 +3,8 @@
 
 #include <featlib/contract/contract.hpp>
 
+#include <array>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +15,12 @@ namespace contract {
 /// A feature's `checks`, in the order of the file.
 struct Checks {
   std::vector<std::pair<std::string, double>> values;
+};
+
+/// A hash that is computed when first asked for: every snapshot asks.
+struct KeptHash {
+  std::once_flag asked;
+  std::string hex;
 };
 }  // namespace contract
 
@@ -28,6 +36,7 @@ struct Contract::Data {
   std::vector<contract::Checks> checks;                           ///< by feature
   std::vector<int> order, inputs;
   std::vector<Failure> warnings;
+  mutable std::array<contract::KeptHash, 3> fingerprints;         ///< by FingerprintKind
 };
 
 }  // namespace featlib
