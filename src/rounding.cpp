@@ -1,5 +1,6 @@
 #include "rounding.hpp"
 
+#include <array>
 #include <bit>
 #include <limits>
 
@@ -85,9 +86,12 @@ std::optional<double> round_root(const Integer& numerator, const Integer& denomi
 }
 
 std::int64_t power_of_ten(int scale) noexcept {
-  std::int64_t out = 1;
-  while (scale-- > 0) out *= 10;
-  return out;
+  static constexpr auto powers = [] {
+    std::array<std::int64_t, 19> out{1};
+    for (std::size_t i = 1; i < out.size(); ++i) out[i] = out[i - 1] * 10;
+    return out;
+  }();
+  return powers[static_cast<std::size_t>(scale)];
 }
 
 std::optional<double> round_magnitude(uint128 magnitude, bool sticky, std::uint64_t denominator, int exponent, bool negative) noexcept {

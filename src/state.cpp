@@ -328,10 +328,11 @@ void State::record_answer(std::span<const Slot> request, Instant as_of) {
     list.insert(std::upper_bound(list.begin(), list.end(), answer, before), answer);
     if (text_key(key)) pool_.retain(key.text());
 
-    // Behind the grace no decision comes any more; of those answered there the two latest with distinct keys say all.
+    // Behind the grace no decision comes any more; of those answered there the two latest with distinct keys say all. The others
+    // go once they are as many as what stays: then each is moved once.
     const Instant open = minus(frontier_, options_.grace);
     const auto closed = std::lower_bound(list.begin(), list.end(), open, [](const Answered& a, Instant t) { return a.as_of < t; });
-    if (closed - list.begin() <= 2) continue;
+    if (closed - list.begin() <= std::max<std::ptrdiff_t>(2, list.end() - closed)) continue;
     const auto latest = closed - 1;
     auto other = latest;
     while (other != list.begin() && (other - 1)->key == latest->key) --other;

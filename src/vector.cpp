@@ -57,13 +57,13 @@ void fill_model_row(const Contract& contract, std::span<const FeatureValue> feat
 }  // namespace
 
 VectorBuilder::VectorBuilder(const Plan& plan, TextPool& pool) : plan_(plan), pool_(pool) {
-  for (const Feature& feature : plan.contract().features()) fallback_.push_back(feature.fallback ? fallback_bits(feature, pool) : 0);
+  for (const Feature& feature : plan.contract().features())
+    shown_.push_back({feature.fallback ? fallback_bits(feature, pool) : 0, feature.fallback.has_value(), is_text(feature.type)});
 }
 
 FeatureValue VectorBuilder::missing(int feature, Cause cause) const {
-  const auto f = static_cast<std::size_t>(feature);
-  const bool has_fallback = plan_.contract().features()[f].fallback.has_value();
-  return {has_fallback ? fallback_[f] : 0, status_of(cause, has_fallback)};
+  const Shown& shown = shown_[static_cast<std::size_t>(feature)];
+  return {shown.fallback, status_of(cause, shown.has_fallback)};
 }
 
 FeatureValue VectorBuilder::finish_text(int feature, std::uint32_t text) const {
@@ -74,7 +74,7 @@ FeatureValue VectorBuilder::finish_text(int feature, std::uint32_t text) const {
 
 FeatureValue VectorBuilder::finish(int feature, Aggregated aggregated) const {
   if (aggregated.cause != Cause::ok) return missing(feature, aggregated.cause);
-  if (is_text(plan_.contract().features()[static_cast<std::size_t>(feature)].type)) return finish_text(feature, static_cast<std::uint32_t>(aggregated.bits));
+  if (shown_[static_cast<std::size_t>(feature)].is_text) return finish_text(feature, static_cast<std::uint32_t>(aggregated.bits));
   return {aggregated.bits, status_of(Cause::ok)};
 }
 

@@ -31,14 +31,14 @@ Aggregated whole(int128 sum) {
   return Aggregated::of(static_cast<std::int64_t>(sum));
 }
 
-Aggregated extreme(const Aggregate& a, std::int64_t key) {
-  if (a.argument_type == Type::float64) return Aggregated::of(from_ordered(key));
-  if (a.argument_type == Type::decimal) return Aggregated::of(decimal_value(key, a.argument_scale));
+Aggregated extreme(Type type, int scale, std::int64_t key) {
+  if (type == Type::float64) return Aggregated::of(from_ordered(key));
+  if (type == Type::decimal) return Aggregated::of(decimal_value(key, scale));
   return Aggregated::of(key);
 }
 
-Aggregated range(const Aggregate& a, const LaneSummary& values) {
-  if (a.argument_type != Type::float64) return Aggregated::of(integer_quotient(static_cast<int128>(values.most) - values.least, 1, a.argument_scale));
+Aggregated range(Type type, int scale, const LaneSummary& values) {
+  if (type != Type::float64) return Aggregated::of(integer_quotient(static_cast<int128>(values.most) - values.least, 1, scale));
   ExactSum difference;
   difference.add(from_ordered(values.most));
   difference.remove(from_ordered(values.least));
@@ -81,23 +81,25 @@ class Fetcher final : public RowFetcher {
 /// What one reading needs beside the plan; kept, so that the next one allocates nothing.
 struct OnlineWindows::Scratch {
   /// Where windows begin and end: before the rows that happened at an instant, behind those of them that are before the
-  /// request, or behind them all; and on either side of the request's own row.
-  enum class Kind : std::uint8_t { before, own_instant, behind, own_row, past_own_row };
+  /// request, or behind them all.
+  enum class Kind : std::uint8_t { before, own_instant, behind };
   struct End {
     Kind kind;
-    Instant instant;
-    Timelines::Place place;
+    bool summed_up;                         ///< what stands before it in its block
+    std::uint64_t rows;                     ///< that, and in end_lanes
   };
   struct Run {
-    std::size_t first = 0, last = 0;   ///< into ends; once these are in order, into the stretches between them
+    std::size_t first = 0, last = 0;        ///< into ends
     bool incomplete = false;
   };
 
   std::vector<End> ends;
-  std::vector<std::size_t> order, rank;     ///< ends by place; the rank of each
+  std::vector<Timelines::Search> searches;  ///< by end
+  std::vector<LaneSummary> end_lanes;       ///< by end, by lane
+  std::vector<Timelines::Place> own_rows;   ///< in order
   std::vector<Run> runs;                    ///< by span
-  std::vector<std::uint64_t> stretch_rows, rows;       ///< by stretch; by span
-  std::vector<LaneSummary> stretch_lanes, lanes;       ///< the same, by lane
+  std::vector<std::uint64_t> rows;          ///< by span
+  std::vector<LaneSummary> lanes;           ///< by span, by lane
   Fetcher fetcher;
   bool fetching = false;
 };
@@ -105,13 +107,15 @@ struct OnlineWindows::Scratch {
 OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), scratch_(std::make_unique<Scratch>()) {
   const std::vector<Lane> lanes = lanes_of(step, rows);
   lanes_ = lanes.size();
+  for (const WindowStep& window : step.windows)
+    if (std::find(spans_.begin(), spans_.end(), window.span) == spans_.end()) spans_.push_back(window.span);
   for (const WindowStep& window : step.windows) {
-    Reader reader{&window, 0, -1, !summed(window)};
-    const auto span = std::find(spans_.begin(), spans_.end(), window.span);
-    reader.span = static_cast<std::size_t>(span - spans_.begin());
-    if (span == spans_.end()) spans_.push_back(window.span);
-    if (const auto lane = lane_of(window, rows)) reader.lane = static_cast<int>(std::find(lanes.begin(), lanes.end(), *lane) - lanes.begin());
-    readers_.push_back(reader);
+    const Aggregate& a = *window.aggregate;
+    const auto span = std::find(spans_.begin(), spans_.end(), window.span) - spans_.begin();
+    const auto lane = lane_of(window, rows);
+    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span),
+                        lane ? static_cast<int>(std::find(lanes.begin(), lanes.end(), *lane) - lanes.begin()) : -1,
+                        lane && a.include_request ? window.argument_request[0] : -1, a.argument_scale, a.kind, a.argument_type, !summed(window), a.include_request});
   }
 }
 
@@ -141,16 +145,14 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
   using Kind = Scratch::Kind;
   Scratch& s = *scratch_;
   s.ends.clear();
+  s.searches.clear();
   const auto end_at = [&](Kind kind, Instant instant) {
     for (std::size_t e = 0; e < s.ends.size(); ++e)
-      if (s.ends[e].kind == kind && s.ends[e].instant == instant) return e;
-    Timelines::Place place = timelines.find(id, instant, kind != Kind::before);
-    if (kind == Kind::own_instant)
-      // Only rows of a lesser sequence are before the request; they stand first in the order.
-      for (Timelines::Place back = place; timelines.step_back(back) && timelines.time(back) == instant &&
-                                          !(step_.request_sequence >= 0 && sequence_before(rows_.sequence(timelines.row(back), step_.source_entity), asked.sequence));)
-        place = back;
-    s.ends.push_back({kind, instant, place});
+      if (s.ends[e].kind == kind && s.searches[e].time == instant) return e;
+    s.ends.push_back({kind, false, 0});
+    Timelines::Search& search = s.searches.emplace_back();
+    search.time = instant;
+    search.after = kind != Kind::before;
     return s.ends.size() - 1;
   };
   s.runs.clear();
@@ -160,91 +162,101 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
     s.runs.push_back({end_at(interval.tail_closed ? Kind::before : Kind::behind, interval.tail),
                       end_at(own_instant ? Kind::own_instant : interval.head_closed ? Kind::behind : Kind::before, interval.head), interval.tail < asked.complete_from});
   }
-  for (const Row row : own) {
-    Timelines::Place place = timelines.find_row(id, row);
-    s.ends.push_back({Kind::own_row, 0, place});
-    timelines.step(place);
-    s.ends.push_back({Kind::past_own_row, 0, place});
-  }
-
-  s.order.clear();
+  timelines.find(id, s.searches);
   for (std::size_t e = 0; e < s.ends.size(); ++e) {
-    std::size_t at = s.order.size();
-    while (at > 0 && Timelines::before(s.ends[e].place, s.ends[s.order[at - 1]].place)) --at;
-    s.order.insert(s.order.begin() + static_cast<std::ptrdiff_t>(at), e);
+    if (s.ends[e].kind != Kind::own_instant) continue;
+    // Only rows of a lesser sequence are before the request; they stand first in the order.
+    Timelines::Place& place = s.searches[e].place;
+    for (Timelines::Place back = place; timelines.step_back(back) && timelines.time(back) == asked.as_of &&
+                                        !(step_.request_sequence >= 0 && sequence_before(rows_.sequence(timelines.row(back), step_.source_entity), asked.sequence));)
+      place = back;
   }
-  s.rank.resize(s.ends.size());
-  for (std::size_t at = 0; at < s.order.size(); ++at) s.rank[s.order[at]] = at;
-  for (Scratch::Run& run : s.runs) run = {s.rank[run.first], s.rank[run.last], run.incomplete};
+  s.own_rows.clear();
+  for (const Row row : own) s.own_rows.push_back(timelines.find_row(id, row));
+  std::sort(s.own_rows.begin(), s.own_rows.end(), Timelines::before);
 }
 
 void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
-  using Kind = Scratch::Kind;
   Scratch& s = *scratch_;
-  const std::size_t stretches = s.order.empty() ? 0 : s.order.size() - 1;
-  s.stretch_rows.assign(stretches, 0);
-  s.stretch_lanes.assign(stretches * lanes_, LaneSummary{});
-  int inside_own = 0;
-  for (std::size_t at = 0; at < stretches; ++at) {
-    const Scratch::End& from = s.ends[s.order[at]];
-    inside_own += (from.kind == Kind::own_row) - (from.kind == Kind::past_own_row);
-    if (inside_own > 0) continue;
-    Timelines::Totals totals{0, std::span(s.stretch_lanes).subspan(at * lanes_, lanes_)};
-    timelines.add(from.place, s.ends[s.order[at + 1]].place, as_of, totals);
-    s.stretch_rows[at] = totals.rows;
-  }
-
   s.rows.assign(spans_.size(), 0);
   s.lanes.assign(spans_.size() * lanes_, LaneSummary{});
-  for (std::size_t span = 0; span < spans_.size(); ++span)
-    for (std::size_t at = s.runs[span].first; at < s.runs[span].last; ++at) {
-      s.rows[span] += s.stretch_rows[at];
-      for (std::size_t l = 0; l < lanes_; ++l) s.lanes[span * lanes_ + l].merge(s.stretch_lanes[at * lanes_ + l]);
+  s.end_lanes.resize(s.ends.size() * lanes_);
+  for (std::size_t span = 0; span < spans_.size(); ++span) {
+    Totals out{0, std::span(s.lanes).subspan(span * lanes_, lanes_)};
+    const Scratch::Run& run = s.runs[span];
+    const Timelines::Place* from = &s.searches[run.first].place;
+    const Timelines::Place& to = s.searches[run.last].place;
+    Timelines::Place past_own;
+    for (const Timelines::Place& own : s.own_rows) {
+      if (Timelines::before(own, *from) || !Timelines::before(own, to)) continue;
+      timelines.add(*from, own, as_of, out);
+      timelines.step(past_own = own);
+      from = &past_own;
     }
+    if (Timelines::in_one_block(*from, to)) {
+      timelines.add(*from, to, as_of, out);
+    } else {
+      // Windows with one head share what its block holds before it.
+      Scratch::End& end = s.ends[run.last];
+      Totals block{end.rows, std::span(s.end_lanes).subspan(run.last * lanes_, lanes_)};
+      if (!end.summed_up) {
+        std::fill(block.lanes.begin(), block.lanes.end(), LaneSummary{});
+        timelines.add_block_before(to, as_of, block);
+        end = {end.kind, true, block.rows};
+      }
+      timelines.add_to_block(*from, to, as_of, out);
+      out.merge(block.rows, block.lanes.data());
+    }
+    s.rows[span] = out.rows;
+  }
 }
 
 Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {
-  const WindowStep& step = *reader.step;
-  const Aggregate& a = *step.aggregate;
-  std::uint64_t rows = scratch_->rows[reader.span];
-  LaneSummary values;
-  if (reader.lane >= 0) values = scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
-  if (a.include_request) {
-    ++rows;
-    const Slot own = reader.lane < 0 ? Slot{} : asked.request[static_cast<std::size_t>(step.argument_request[0])];
-    if (!own.is_null() && a.argument_type == Type::float64) values.add_real(ordered(own.real()));
-    else if (!own.is_null()) values.add_integer(own.integer());
+  const std::uint64_t rows = scratch_->rows[reader.span] + reader.include_request;
+  if (reader.lane < 0) return rows < reader.min_rows ? Aggregated::none(Cause::insufficient_history) : Aggregated::of(static_cast<std::int64_t>(rows));
+
+  const LaneSummary* values = &scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
+  const bool real = reader.type == Type::float64;
+  LaneSummary with_request;
+  if (reader.include_request) {
+    with_request = *values;
+    values = &with_request;
+    const Slot own = asked.request[static_cast<std::size_t>(reader.own_field)];
+    if (!own.is_null() && real) with_request.add_real(ordered(own.real()));
+    else if (!own.is_null()) with_request.add_integer(own.integer());
   }
-  if (values.wide) return fold_rows(reader, timelines, asked);
-  const std::uint64_t counted = reader.lane < 0 ? rows : values.count;
-  const bool real = a.argument_type == Type::float64;
-  const auto sum = [&](std::uint64_t divisor) {
-    if (real) return Aggregated::of(round_quotient(values.sum, divisor, values.unit));
-    return Aggregated::of(integer_quotient(values.sum, divisor, a.argument_scale));
+  if (values->wide) return fold_rows(reader, timelines, asked);
+
+  const auto divided = [&](std::uint64_t by) {
+    return Aggregated::of(real ? round_quotient(values->sum, by, values->unit) : integer_quotient(values->sum, by, reader.scale));
   };
   Aggregated out;
-  if (a.kind == AggregateKind::count) out = Aggregated::of(static_cast<std::int64_t>(rows));
-  else if (a.kind == AggregateKind::count_if) out = whole(values.sum);
-  else if (values.count > 0) {
-    switch (a.kind) {
-      case AggregateKind::sum: out = real || a.argument_type == Type::decimal ? sum(1) : whole(values.sum); break;
-      case AggregateKind::mean: out = sum(values.count); break;
-      case AggregateKind::min: out = extreme(a, values.least); break;
-      case AggregateKind::max: out = extreme(a, values.most); break;
-      default: out = range(a, values); break;
+  if (values->count > 0 || reader.kind == AggregateKind::count_if) {
+    switch (reader.kind) {
+      case AggregateKind::count_if: out = whole(values->sum); break;
+      case AggregateKind::sum: out = real || reader.type == Type::decimal ? divided(1) : whole(values->sum); break;
+      case AggregateKind::mean: out = divided(values->count); break;
+      case AggregateKind::min: out = extreme(reader.type, reader.scale, values->least); break;
+      case AggregateKind::max: out = extreme(reader.type, reader.scale, values->most); break;
+      default: out = range(reader.type, reader.scale, *values); break;
     }
   }
   // An error is said before too little history is (SEMANTICS section 3, Status).
-  return counted < static_cast<std::uint64_t>(step.min_rows) && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
+  return values->count < reader.min_rows && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
 }
 
 Aggregated OnlineWindows::fold_rows(const Reader& reader, const Timelines& timelines, const Asked& asked) {
   Scratch& s = *scratch_;
-  if (!s.fetching) s.fetcher.begin(timelines, s.ends[s.order.front()].place, s.ends[s.order.back()].place);
-  s.fetching = true;
+  if (!s.fetching) {
+    // From the oldest row that some window reaches to the newest.
+    const auto earlier = [](const Timelines::Search& a, const Timelines::Search& b) { return Timelines::before(a.place, b.place); };
+    const auto [first, last] = std::minmax_element(s.searches.begin(), s.searches.end(), earlier);
+    s.fetcher.begin(timelines, first->place, last->place);
+    s.fetching = true;
+  }
   const Scratch::Run& run = s.runs[reader.span];
   const TimelineView view = s.fetcher.view(rows_);
-  return fold(step_, *reader.step, view, asked, {s.fetcher.position(s.ends[s.order[run.first]].place), s.fetcher.position(s.ends[s.order[run.last]].place)});
+  return fold(step_, *reader.step, view, asked, {s.fetcher.position(s.searches[run.first].place), s.fetcher.position(s.searches[run.last].place)});
 }
 
 }  // namespace featlib

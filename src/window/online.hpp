@@ -1,13 +1,13 @@
 /// The windows of one timeline, read together for one decision from its index.
 ///
-/// Windows that share an end share its place; all ends together cut the timeline into stretches, each summed up once for all
-/// lanes, and a window is a run of stretches. The request's own row is a stretch that is left out. What no lane can say
-/// (a condition, an expression, an aggregate of single values) is folded row by row, over rows fetched as they are asked for.
+/// Windows with equal spans are summed up once, for all lanes; those that share an end share its place, and what the block there
+/// holds. The request's own row is left out between two places. What no lane can say (a condition, an expression, an aggregate
+/// of single values) is folded row by row, over rows fetched as they are asked for.
 #pragma once
 
 #include <featlib/window/read.hpp>
 
-#include "window/timeline.hpp"
+#include "window/timeline/timelines.hpp"
 
 #include <memory>
 #include <span>
@@ -30,12 +30,18 @@ class OnlineWindows {
   void read(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out);
 
  private:
-  /// Where a window's value comes from.
+  /// Where a window's value comes from: all of a step that its value needs, on one line of memory.
   struct Reader {
-    const WindowStep* step = nullptr;
-    std::size_t span = 0;              ///< into spans_
-    int lane = -1;                     ///< -1: no lane, rows are counted
-    bool folded = false;
+    const WindowStep* step;
+    std::uint64_t min_rows;
+    std::uint32_t span;                ///< into spans_
+    int lane;                          ///< -1: no lane, rows are counted
+    int own_field;                     ///< include_request: of the request, -1 where rows are counted
+    int scale;
+    AggregateKind kind;
+    Type type;                         ///< the argument's
+    bool folded;
+    bool include_request;
   };
   struct Scratch;
 

@@ -3,7 +3,7 @@
 
 #include "support/contracts.hpp"
 #include "support/generators.hpp"
-#include "window/timeline.hpp"
+#include "window/timeline/timelines.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -90,8 +90,10 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
     const auto& order = plain_[id];
     std::vector<Row> expected;
     std::array<LaneSummary, 3> lanes;
-    Timelines::Totals totals{0, lanes};
-    const auto first = timelines_.find(id, from, after_from), last = timelines_.find(id, to, after_to);
+    Totals totals{0, lanes};
+    std::array<Timelines::Search, 2> searches{{{from, after_from, {}}, {to, after_to, {}}}};
+    timelines_.find(id, searches);
+    const auto &first = searches[0].place, &last = searches[1].place;
     for (const Row row : order) {
       const Instant at = rows_.event_time[row];
       if ((after_from ? at > from : at >= from) && (after_to ? at <= to : at < to)) expected.push_back(row);

@@ -49,9 +49,16 @@ class VectorBuilder {
   FeatureValue finish_text(int feature, std::uint32_t text) const;
   FeatureValue missing(int feature, Cause cause) const;
 
+  /// What finishing a value asks of its feature; a Feature itself takes many lines of memory.
+  struct Shown {
+    std::uint64_t fallback = 0;               ///< bits as shown
+    bool has_fallback = false;
+    bool is_text = false;
+  };
+
   const Plan& plan_;
   TextPool& pool_;
-  std::vector<std::uint64_t> fallback_;       ///< by feature; bits as shown
+  std::vector<Shown> shown_;                  ///< by feature
 };
 
 /// The model's input of one row: Contract::inputs() order, `model_missing` (default NaN) where null, float64 before the one cast to float32.

@@ -1,0 +1,117 @@
+/// Timelines of one source and entity, indexed: every window is two places found by search, and what lies between them is
+/// summed up from whole blocks and nodes, and a few rows at the ends.
+///
+/// Shape: rows in the order of SEMANTICS section 2, in blocks of up to 64 that hold times, row numbers and the lanes' values;
+///        above them a tree of nodes with an exact summary of each child, and of all between it and the last. An entity with few
+///        rows is one block.
+/// Late:  a row may be put anywhere, taken out or changed: one block changes, and one summary a level.
+/// Gone:  rows older than the state's cutoff stay in the oldest block until all of it is older, and are never looked at: no
+///        window reaches back to them. Summaries on the left edge of the tree may still hold them; a reading begins with
+///        single rows and uses none of those.
+/// Cost:  a reading looks at one block and two summaries a level for each end of a window, whatever the window holds.
+#pragma once
+
+#include "window/timeline/node.hpp"
+
+#include <array>
+
+namespace featlib {
+
+/// How much a block and a node hold at most; tests make them small.
+struct TimelineShape {
+  std::size_t block = 64;             ///< rows, 2 to 64
+  std::size_t node = 32;              ///< children, at least 3
+};
+
+class Timelines {
+ public:
+  /// `rows` outlives this and holds every row put in that is not older than the latest cutoff told.
+  Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape = {});
+  Timelines(const Timelines&) = delete;
+  Timelines& operator=(const Timelines&) = delete;
+  ~Timelines();
+
+  const std::vector<Lane>& lanes() const noexcept { return lanes_; }
+
+  void insert(EntityId id, Row row);
+  void erase(EntityId id, Row row);
+  /// The row's known_at, hidden_at or cells are other than they were; its place stays. Nothing for a row that expired.
+  void changed(EntityId id, Row row);
+  /// Rows that happened before the cutoff are read no more: gives back the blocks that hold no others.
+  void expire(EntityId id, Instant cutoff);
+
+  /// A place between rows: before row `at` of a block, and the way down to it.
+  class Place {
+    friend class Timelines;
+    static constexpr int most_levels = 16;
+    int levels_ = 0;                                  // nodes above the block, the root first
+    std::array<timeline::Node*, most_levels> nodes_;  // no value before they are found
+    std::array<std::uint16_t, most_levels> children_;
+    timeline::Block* block_ = nullptr;
+    std::size_t at_ = 0;
+  };
+
+  /// A place to be found: before the first row that happened at `time` or later; `after`: later than it.
+  struct Search {
+    Instant time = 0;
+    bool after = false;
+    Place place;
+  };
+  /// Finds places of one timeline side by side: memory is asked for all of them before one of them waits for it.
+  void find(EntityId id, std::span<Search> searches) const noexcept;
+  /// Before a row, which must be there.
+  Place find_row(EntityId id, Row row) const noexcept;
+  /// Whether a row stands behind the place; then `place` is moved next to it if need be.
+  bool at_row(Place& place) const noexcept;
+  /// One row back; false, and unchanged, before the first.
+  bool step_back(Place& place) const noexcept;
+  /// Past the row behind the place, which must be at_row().
+  void step(Place& place) const noexcept { ++place.at_; }
+  Row row(const Place& place) const noexcept { return place.block_->row(place.at_); }
+  Instant time(const Place& place) const noexcept { return place.block_->time(place.at_); }
+  /// Whether `a` stands before `b` in one timeline.
+  static bool before(const Place& a, const Place& b) noexcept;
+  /// Rows between two places, the first of which stands before the second or where it stands.
+  std::size_t distance(const Place& from, const Place& to) const noexcept;
+
+  /// Adds the rows between two places that count at as_of. A gated cell not yet known is null.
+  void add(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
+  /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
+  void add_to_block(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
+  void add_block_before(const Place& to, Instant as_of, Totals& out) const noexcept;
+  static bool in_one_block(const Place& a, const Place& b) noexcept { return a.block_ == b.block_; }
+
+  /// Bytes of memory held.
+  std::size_t memory() const noexcept;
+
+ private:
+  struct Timeline {
+    void* root = nullptr;                             // a Block where there are no levels
+    int levels = 0;
+    Instant due = always;                             // before it the oldest block holds a row that counts
+  };
+
+  template <class OfBlock, class OfNode>
+  static void between(const Place& from, const Place& to, OfBlock&& rows, OfNode&& children);
+  template <class OfBlock, class OfNode>
+  static void to_block(const Place& from, const Place& to, OfBlock&& rows, OfNode&& children);
+
+  Place find(EntityId id, Instant time, bool after) const noexcept;
+  const timeline::Entry& read(Row row);
+  timeline::Block* insert_into(Place& place, const timeline::Entry& entry) const;
+  void take_out(Timeline& t, const Place& place) const;
+  static void summarize_up(const Place& place);
+  bool whole(const Summary& summary, const LaneSummary* lanes, Instant as_of) const noexcept;
+  void add_rows(const timeline::Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept;
+  void add_children(const timeline::Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept;
+
+  const Rows* rows_;
+  int source_entity_;
+  std::vector<Lane> lanes_;
+  bool gated_ = false;                                // some lane is
+  TimelineShape shape_;
+  std::vector<Timeline> timelines_;                   // by EntityId
+  timeline::Entry entry_;                             // scratch
+};
+
+}  // namespace featlib
