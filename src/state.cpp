@@ -367,16 +367,16 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
     asked.key = step.is_request_source && plan_->request_key() >= 0 ? request[static_cast<std::size_t>(plan_->request_key())] : Slot{};
     asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
     find_own_rows(state, step.source_entity, id, asked.key);
-    aggregated_.resize(step.windows.size());
+    const auto targets = windows_[t].targets();
+    aggregated_.resize(targets.size());
     windows_[t].read(*state.timelines[static_cast<std::size_t>(step.source_entity)], id, asked, own_rows_, aggregated_);
-    for (std::size_t w = 0; w < step.windows.size(); ++w) {
-      const WindowStep& window = step.windows[w];
+    for (std::size_t w = 0; w < targets.size(); ++w) {
       Aggregated value = aggregated_[w];
-      if (makes_text(window.aggregate->kind) && value.cause == Cause::ok) {
+      if (targets[w].makes_text && value.cause == Cause::ok) {
         made_texts_.push_back(pool_.acquire(made[value.bits]));
         value.bits = made_texts_.back();
       }
-      out[static_cast<std::size_t>(window.feature)] = builder_.finish(window.feature, value);
+      out[static_cast<std::size_t>(targets[w].feature)] = builder_.finish(targets[w].feature, value);
     }
   }
   for (const int f : plan_->derived()) {

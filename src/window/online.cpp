@@ -111,6 +111,7 @@ OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_
     if (std::find(spans_.begin(), spans_.end(), window.span) == spans_.end()) spans_.push_back(window.span);
   for (const WindowStep& window : step.windows) {
     const Aggregate& a = *window.aggregate;
+    targets_.push_back({window.feature, makes_text(a.kind)});
     const auto span = std::find(spans_.begin(), spans_.end(), window.span) - spans_.begin();
     const auto lane = lane_of(window, rows);
     readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span),

@@ -25,6 +25,13 @@ class OnlineWindows {
   /// What a timeline has to keep beside its times for these windows.
   static std::vector<Lane> lanes_of(const TimelineStep& step, const Rows& rows);
 
+  /// Where the values go, by TimelineStep::windows.
+  struct Target {
+    int feature;
+    bool makes_text;
+  };
+  std::span<const Target> targets() const noexcept { return targets_; }
+
   /// The windows' values, by TimelineStep::windows. `own`: rows of the request's dedup key on this timeline; they do not count.
   /// Allocates nothing once readings as large were made, but for what a fold allocates.
   void read(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out);
@@ -53,6 +60,7 @@ class OnlineWindows {
   const TimelineStep& step_;
   const Rows& rows_;
   std::vector<Reader> readers_;        // by window
+  std::vector<Target> targets_;
   std::vector<Span> spans_;
   std::size_t lanes_ = 0;
   std::unique_ptr<Scratch> scratch_;

@@ -292,8 +292,12 @@ void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, I
     for (std::uint64_t left = some; left; left &= left - 1)
       if (const auto i = static_cast<std::size_t>(std::countr_zero(left)); !keeps(block.row(i))) some &= ~(std::uint64_t{1} << i);
   };
-  if (!block.seen().all(as_of)) without(rows, [&](Row row) { return rows_->counts_at(row, as_of); });
-  out.rows += static_cast<std::uint64_t>(std::popcount(rows));
+  if (block.seen().all(as_of)) {
+    out.rows += to - from;
+  } else {
+    without(rows, [&](Row row) { return rows_->counts_at(row, as_of); });
+    out.rows += static_cast<std::uint64_t>(std::popcount(rows));
+  }
   for (std::size_t l = 0; l < lanes_.size(); ++l) {
     std::uint64_t held = block.held(l, rows);
     if (block.stamped(l) > as_of) without(held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lanes_[l].gate)][row] <= as_of; });

@@ -42,10 +42,14 @@ class Timelines {
 
   /// A place between rows: before row `at` of a block, and the way down to it.
   class Place {
+   public:
+    Place() noexcept {}                               // the way has no value before it is found
+
+   private:
     friend class Timelines;
     static constexpr int most_levels = 16;
     int levels_ = 0;                                  // nodes above the block, the root first
-    std::array<timeline::Node*, most_levels> nodes_;  // no value before they are found
+    std::array<timeline::Node*, most_levels> nodes_;
     std::array<std::uint16_t, most_levels> children_;
     timeline::Block* block_ = nullptr;
     std::size_t at_ = 0;
