@@ -62,7 +62,7 @@ struct LaneSummary {
   }
   /// Adds addend * 2^exponent.
   void add_sum(int128 addend, int exponent) noexcept {
-    if (exponent != unit) return shift_in(addend, exponent);
+    if (exponent != unit || wide) return shift_in(addend, exponent);
     sum += addend;                    // both below 2^125
     wide = wide || outgrown(sum);
   }
