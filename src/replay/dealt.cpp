@@ -4,6 +4,7 @@ namespace featlib::replaying {
 
 // Column after column: the block's records stay in the first-level cache, and each pass is a plain loop.
 void Dealt::write(std::span<const std::uint32_t> from, const std::uint32_t* to, const Instant* times, const std::vector<ColumnRef>& columns) noexcept {
+  if (from.empty()) return;   // and perhaps all blocks are: there is no record to count from
   for (std::size_t i = 0; i < from.size(); ++i) {
     std::uint64_t* record = words_.data() + to[i] * width_;
     record[0] = static_cast<std::uint64_t>(times[from[i]]);
