@@ -1,7 +1,7 @@
 # Everything a person types. Each target sets up what it needs first; a second run does only what changed.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-cpp test-python test-asan bugs demo bench bench-windows wheel lint clean
+.PHONY: help setup build test test-cpp test-python test-asan fuzz bugs demo bench bench-windows wheel lint clean
 
 step := scripts/step
 python := .venv/bin/python
@@ -28,6 +28,14 @@ test-asan: setup  ## run the C++ tests under AddressSanitizer and UndefinedBehav
 	@$(step) "cmake: configure asan" cmake --preset asan
 	@$(step) "cmake: build asan" cmake --build --preset asan
 	@ctest --preset asan $(CTEST)
+
+fuzz: setup  ## fuzz the targets of tests/fuzz, then compare 2,000,000 random triples; e.g. FUZZ="windows -runs=20000"
+	@scripts/setup-fuzz.sh
+	@$(step) "cmake: configure fuzz" cmake --preset fuzz
+	@$(step) "cmake: build fuzz" cmake --build --preset fuzz
+	@$(step) "cmake: configure release" cmake --preset release
+	@$(step) "cmake: build laws_test" cmake --build --preset release --target laws_test
+	@$(python) tools/fuzz.py $(FUZZ)
 
 bugs: setup  ## plant each bug of tools/bugs and watch a test fail; narrow with BUGS="window"
 	@$(python) tools/bugs/run.py $(BUGS)

@@ -59,8 +59,7 @@ namespace detail {
 
 class ContractMaker {
  public:
-  /// With `least` to `most` features that aggregate.
-  explicit ContractMaker(Random& random, int least = 5, int most = 8) : random_(random), least_(least), most_(most) {}
+  ContractMaker(Random& random, int least, int most) : random_(random), least_(least), most_(most) {}
 
   Json make() {
     windows_ = two_of({"10us", "1h", "1d", "3d"});
@@ -347,6 +346,12 @@ class ValueMaker {
     return out;
   }
 
+  /// One source of which rows may be missing.
+  std::map<std::string, Instant> complete_from(const std::vector<Source>& sources) {
+    const std::string& name = random_.pick(sources).name;
+    return {{name, random_.pick(event_time) + random_.below(2)}};
+  }
+
   Ask ask(const Contract& contract, const std::vector<std::vector<Values>>& rows) {
     Ask out{random_.pick(as_of), Values(contract.request().size())};
     const auto field_at = [&](std::string_view name) { return static_cast<std::size_t>(contract.find_request(name)); };
@@ -385,28 +390,35 @@ class ValueMaker {
 
 }  // namespace detail
 
+/// A contract without rows and decisions, with `least` to `most` features that aggregate.
 /// Throws what the contract loader says should the generator write a contract that does not hold.
-inline Case make_case(std::uint64_t seed) {
-  Random random(seed);
-  const std::string text = detail::ContractMaker(random).make().dump(1);
+inline Case make_contract(Random& random, std::uint64_t seed, int least, int most) {
+  const std::string text = detail::ContractMaker(random, least, most).make().dump(1);
   auto parsed = Contract::parse(text, {}, "seed " + std::to_string(seed));
   if (!parsed) throw std::runtime_error(std::string(parsed.error().what()) + "\n" + text);
-  Case out{seed, text, parsed.value(), {}, {}, {}, {}, {}, {}};
+  const std::size_t sources = parsed.value().sources().size();
+  return {seed, text, parsed.value(), std::vector<std::vector<Values>>(sources), std::vector<std::vector<Values>>(sources), std::vector<std::vector<Amendment>>(sources), {}, {}, {}};
+}
+
+/// Whether labels may come by key.
+inline bool takes_labels(const Source& source) {
+  return source.dedup_field >= 0 && std::any_of(source.fields.begin(), source.fields.end(), [](const Field& f) { return f.gated(); });
+}
+
+/// The same case for the same seed, on every machine.
+inline Case make_case(std::uint64_t seed) {
+  Random random(seed);
+  Case out = make_contract(random, seed, 5, 8);
   detail::ValueMaker values(random, out.contract);
-  for (const Source& source : out.contract.sources()) {
-    out.rows.push_back(values.rows(out.contract, source));
-    auto& labels = out.labels.emplace_back();
-    const bool gated = std::any_of(source.fields.begin(), source.fields.end(), [](const Field& f) { return f.gated(); });
-    for (int i = 0, n = source.dedup_field >= 0 && gated ? random.below(5) : 0; i < n; ++i) labels.push_back(values.label(source, out.rows.back()));
-    auto& amendments = out.amendments.emplace_back();
-    for (int i = 0, n = source.dedup_field >= 0 && seed % 3 == 0 ? random.below(8) : 0; i < n; ++i)
-      amendments.push_back(values.amendment(out.contract, source, out.rows.back()));
+  const auto& sources = out.contract.sources();
+  for (std::size_t s = 0; s < sources.size(); ++s) {
+    out.rows[s] = values.rows(out.contract, sources[s]);
+    for (int i = 0, n = takes_labels(sources[s]) ? random.below(5) : 0; i < n; ++i) out.labels[s].push_back(values.label(sources[s], out.rows[s]));
+    for (int i = 0, n = sources[s].dedup_field >= 0 && seed % 3 == 0 ? random.below(8) : 0; i < n; ++i)
+      out.amendments[s].push_back(values.amendment(out.contract, sources[s], out.rows[s]));
   }
   for (int i = 0, n = random.percent(3) ? 0 : 3 + random.below(8); i < n; ++i) out.decisions.push_back(values.ask(out.contract, out.rows));
-  if (random.percent(20)) {
-    const auto s = static_cast<std::size_t>(random.below(static_cast<int>(out.contract.sources().size())));
-    out.complete_from[out.contract.sources()[s].name] = random.pick(values.event_time) + random.below(2);
-  }
+  if (random.percent(20)) out.complete_from = values.complete_from(sources);
   out.instants = values.as_of;
   return out;
 }

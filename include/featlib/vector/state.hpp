@@ -40,6 +40,8 @@ struct SourceCounters {
   std::int64_t null_keys = 0;
   std::int64_t evicted = 0;
   std::map<Refusal, std::int64_t> refused;
+
+  bool operator==(const SourceCounters&) const = default;
 };
 
 /// What a history tells of a row beside the row's own columns; nothing of one that arrives for the first time.
