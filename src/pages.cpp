@@ -1,6 +1,10 @@
 #include <featlib/core/pages.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <iterator>
+#include <mutex>
 #include <new>
 
 #ifdef __linux__
@@ -18,12 +22,8 @@ constexpr std::size_t huge_page = std::size_t{1} << 21;
 
 std::size_t in_pages(std::size_t bytes) { return (bytes + huge_page - 1) & ~(huge_page - 1); }
 
-}  // namespace
-
-void* acquire_pages(std::size_t bytes) {
-  if (bytes < large) return ::operator new(bytes);
+void* map_pages(std::size_t size) {
   // A page more than needed, so that a whole number of aligned pages lies inside; the rest goes back at once.
-  const std::size_t size = in_pages(bytes);
   void* const mapped = mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   const auto from = reinterpret_cast<std::uintptr_t>(mapped), aligned = in_pages(from);
@@ -34,9 +34,68 @@ void* acquire_pages(std::size_t bytes) {
   return out;
 }
 
+/// Blocks given back lately, for the next column of their size: a table is rarely computed once. The kernel may take their
+/// pages when it needs some. Getting fresh ones costs a tenth of a replay, and more than all of it on a virtual machine
+/// whose host takes back what is free.
+class KeptBlocks {
+ public:
+  void* take(std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(blocks_.rbegin(), blocks_.rend(), [&](const Block& b) { return b.size == size; });
+    if (found == blocks_.rend()) return nullptr;
+    void* const out = found->memory;
+    kept_ -= size;
+    blocks_.erase(std::next(found).base());
+    return out;
+  }
+
+  void keep(void* memory, std::size_t size) noexcept {
+    if (size > most) {
+      munmap(memory, size);
+      return;
+    }
+    madvise(memory, size, MADV_FREE);
+    const std::lock_guard lock(mutex_);
+    try {
+      blocks_.push_back({memory, size});
+    } catch (...) {
+      munmap(memory, size);
+      return;
+    }
+    for (kept_ += size; kept_ > most; blocks_.pop_front()) {
+      munmap(blocks_.front().memory, blocks_.front().size);
+      kept_ -= blocks_.front().size;
+    }
+  }
+
+ private:
+  static constexpr std::size_t most = std::size_t{1} << 30;
+  struct Block {
+    void* memory;
+    std::size_t size;
+  };
+  std::mutex mutex_;
+  std::deque<Block> blocks_;           // oldest first
+  std::size_t kept_ = 0;
+};
+
+KeptBlocks& kept_blocks() {
+  static auto* const blocks = new KeptBlocks;   // outlives every column
+  return *blocks;
+}
+
+}  // namespace
+
+void* acquire_pages(std::size_t bytes) {
+  if (bytes < large) return ::operator new(bytes);
+  const std::size_t size = in_pages(bytes);
+  if (void* const kept = kept_blocks().take(size)) return kept;
+  return map_pages(size);
+}
+
 void release_pages(void* memory, std::size_t bytes) noexcept {
   if (bytes < large) ::operator delete(memory);
-  else munmap(memory, in_pages(bytes));
+  else kept_blocks().keep(memory, in_pages(bytes));
 }
 
 #else

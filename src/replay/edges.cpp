@@ -1,28 +1,54 @@
 #include "replay/edges.hpp"
 
+#include "replay/x86.hpp"
+
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace featlib::replaying {
 namespace {
 
 // Rows and decisions are merged one at a time: either the row is before the target and the position moves, or the decision
-// has its position. Without a branch to mispredict, and several edges at once, a step of all of them takes about nine
-// cycles; `while (times[p] < target) ++p` cost a misprediction an edge and decision, three times as much in all.
-template <std::size_t edges>
-void merge(const Instant* times, const Instant* const* targets, std::size_t decisions, std::uint32_t* const* out) {
-  std::array<std::size_t, edges> position{}, decision{};
-  for (bool left = decisions > 0; left;) {
-    left = false;
-    for (std::size_t e = 0; e < edges; ++e) {
-      const bool before = times[position[e]] < targets[e][decision[e]];
-      out[e][decision[e]] = static_cast<std::uint32_t>(position[e]);
-      position[e] += before;
-      decision[e] += !before & (decision[e] < decisions);
-      left |= decision[e] < decisions;
-    }
+// has its position. Without a branch to mispredict, and several edges at once; `while (times[p] < target) ++p` cost a
+// misprediction an edge and decision, three times as much in all.
+template <std::size_t... edges>
+void merge_steps(std::index_sequence<edges...>, const Instant* times, const Instant* const* targets, std::size_t decisions, std::uint32_t* const* out) {
+  constexpr std::size_t n = sizeof...(edges);
+  std::array<std::size_t, n> position{}, decision{};
+  const std::array<const Instant*, n> target{targets[edges]...};
+  const std::array<std::uint32_t*, n> to{out[edges]...};
+  const auto step = [&](std::size_t e) {
+    const bool before = times[position[e]] < target[e][decision[e]];
+    to[e][decision[e]] = static_cast<std::uint32_t>(position[e]);
+    position[e] += before;
+    decision[e] += !before & (decision[e] < decisions);
+    return decision[e] < decisions;
+  };
+  while ((step(edges) | ...)) {}
+}
+
+#ifdef FEATLIB_X86_KERNELS
+/// Eight decisions at a time: each counts the next sixteen rows that are before it, until the last has met one that is not.
+__attribute__((target("avx512f"))) void merge_avx512(const Instant* times, const Instant* targets, std::size_t decisions, std::uint32_t* out) {
+  const __m512i one = _mm512_set1_epi64(1);
+  std::size_t position = 0;
+  for (std::size_t i = 0; i < decisions; i += 8) {
+    const std::size_t n = std::min<std::size_t>(8, decisions - i);
+    const auto lanes = static_cast<__mmask8>((1u << n) - 1);
+    const __m512i target = _mm512_maskz_loadu_epi64(lanes, targets + i);
+    const Instant last = targets[i + n - 1];
+    __m512i at = _mm512_set1_epi64(static_cast<long long>(position));
+    const Instant* row = times + position;
+    do {
+      for (int k = 0; k < 16; ++k) at = _mm512_mask_add_epi64(at, _mm512_cmplt_epi64_mask(_mm512_set1_epi64(row[k]), target), at, one);
+      row += 16;
+    } while (row[-1] < last);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm512_cvtepi64_epi32(at));
+    position = out[i + n - 1];
   }
 }
+#endif
 
 /// Few decisions among many rows: doubling steps from the position before, then halving.
 void gallop(std::span<const Instant> times, const Instant* targets, std::size_t decisions, std::uint32_t* out) {
@@ -39,12 +65,7 @@ void gallop(std::span<const Instant> times, const Instant* targets, std::size_t 
 
 }  // namespace
 
-Instant Edge::target(Instant as_of) const noexcept {
-  const Instant at = minus(as_of, back);
-  if (bucket == 0) return at + (through && !own_instant);
-  const Duration into = (at - origin) % bucket;
-  return at - (into < 0 ? into + bucket : into) - buckets_before * bucket;
-}
+Merging fastest_merging() noexcept { return has_avx512() ? Merging::avx512 : Merging::steps; }
 
 void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out) {
   const std::size_t n = decisions.times.size();
@@ -55,20 +76,28 @@ void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<s
   for (std::size_t e = 0; e < edges_.size(); ++e) {
     auto& target = targets_[e];
     if (target.size() < n + 1) target.resize(n + 1);
-    for (std::size_t i = 0; i < n; ++i) target[i] = edges_[e].target(decisions.times[i]);
+    const Edge edge = edges_[e];
+    for (std::size_t i = 0; i < n; ++i) target[i] = edge.target(decisions.times[i]);
     target[n] = always;
     if (sparse) {
       gallop(rows.times, target.data(), n, out[e]);
       continue;
     }
+#ifdef FEATLIB_X86_KERNELS
+    if (merging_ == Merging::avx512) {
+      merge_avx512(rows.times.data(), target.data(), n, out[e]);
+      continue;
+    }
+#endif
     targets[e % 4] = target.data();
     positions[e % 4] = out[e];
     if (e % 4 != 3 && e + 1 != edges_.size()) continue;
+    const auto merge = [&](auto edges) { merge_steps(edges, rows.times.data(), targets.data(), n, positions.data()); };
     switch (e % 4) {
-      case 0: merge<1>(rows.times.data(), targets.data(), n, positions.data()); break;
-      case 1: merge<2>(rows.times.data(), targets.data(), n, positions.data()); break;
-      case 2: merge<3>(rows.times.data(), targets.data(), n, positions.data()); break;
-      default: merge<4>(rows.times.data(), targets.data(), n, positions.data()); break;
+      case 0: merge(std::make_index_sequence<1>()); break;
+      case 1: merge(std::make_index_sequence<2>()); break;
+      case 2: merge(std::make_index_sequence<3>()); break;
+      default: merge(std::make_index_sequence<4>()); break;
     }
   }
   for (std::size_t e = 0; e < edges_.size(); ++e) {

@@ -1,6 +1,7 @@
 // Where windows begin and end: positions in a timeline, found for many decisions in one pass.
 #pragma once
 
+#include <featlib/core/pages.hpp>
 #include <featlib/window/read.hpp>
 
 #include <cstdint>
@@ -20,7 +21,12 @@ struct Edge {
   bool operator==(const Edge&) const = default;
 
   /// Rows whose time is less are before the edge.
-  Instant target(Instant as_of) const noexcept;
+  Instant target(Instant as_of) const noexcept {
+    const Instant at = minus(as_of, back);
+    if (bucket == 0) return at + (through && !own_instant);
+    const Duration into = (at - origin) % bucket;
+    return at - (into < 0 ? into + bucket : into) - buckets_before * bucket;
+  }
 };
 
 /// Times of an entity's rows, or of its decisions, rising; `sequence` is empty where no edge looks at it.
@@ -29,20 +35,28 @@ struct Ordered {
   std::span<const Slot> sequence;
 };
 
+/// How positions are found where rows and decisions are about as many.
+enum class Merging { steps, avx512 };
+Merging fastest_merging() noexcept;
+
 /// Finds positions of edges; keeps its memory between entities.
 class EdgeFinder {
  public:
-  explicit EdgeFinder(std::vector<Edge> edges) : edges_(std::move(edges)), targets_(edges_.size()) {}
+  /// Times `never` that follow the rows' times, and positions that may be written behind those asked for.
+  static constexpr std::size_t slack = 16;
+
+  explicit EdgeFinder(std::vector<Edge> edges, Merging merging = fastest_merging()) : edges_(std::move(edges)), merging_(merging), targets_(edges_.size()) {}
 
   const std::vector<Edge>& edges() const noexcept { return edges_; }
 
-  /// out[e][i] becomes the number of rows before edge e of decision i. `rows.times` is followed by one more time, `never`;
-  /// every out[e] has room for one more position.
+  /// out[e][i] becomes the number of rows before edge e of decision i. `slack` times `never` follow rows.times, and every
+  /// out[e] has room for `slack` more.
   void find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out);
 
  private:
   std::vector<Edge> edges_;
-  std::vector<std::vector<Instant>> targets_;
+  Merging merging_;
+  std::vector<PagedVector<Instant>> targets_;
 };
 
 }  // namespace featlib::replaying

@@ -1,16 +1,10 @@
 #include "replay/quotients.hpp"
 
+#include "replay/x86.hpp"
+
 #include <bit>
 #include <cmath>
 #include <limits>
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define FEATLIB_X86_KERNELS
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"   // GCC 12 finds some in its own header
-#endif
-#include <immintrin.h>
-#endif
 
 namespace featlib::replaying {
 namespace {
@@ -117,15 +111,8 @@ __attribute__((target("avx512f,avx512dq,fma"))) void round_avx512(const int128* 
 }  // namespace
 
 Proposal fastest_proposal() noexcept {
-#ifdef FEATLIB_X86_KERNELS
-  static const Proposal fastest = [] {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma")) return Proposal::avx512;
-    return __builtin_cpu_supports("fma") ? Proposal::fma : Proposal::integers;
-  }();
-  return fastest;
-#else
-  return Proposal::integers;
-#endif
+  if (!has_fma()) return Proposal::integers;
+  return has_avx512() ? Proposal::avx512 : Proposal::fma;
 }
 
 void round_quotients(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double* out, Proposal proposal) noexcept {

@@ -37,6 +37,8 @@ Aggregated whole_sum(int128 sum, bool mean, std::uint32_t count, const Aggregate
   return Aggregated::of(static_cast<std::int64_t>(sum));
 }
 
+bool is_text(Type type) { return type == Type::string || type == Type::category; }
+
 /// RangeState::own of a request that counts with a null.
 constexpr std::uint8_t own_is_null = 2;
 
@@ -52,15 +54,21 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
   decisions_.resize(capacity);
   sized(asked_, causes_);
   for (auto& positions : edge_positions_) {
-    positions.resize(capacity + 1);
+    positions.resize(capacity + EdgeFinder::slack);
     edge_out_.push_back(positions.data());
   }
-  for (PlaceState& p : places_) sized(p.first, p.last, p.mixed);
+  for (PlaceState& p : places_) sized(p.known_first, p.known_last, p.mixed);
+  none_before_.assign(capacity, 0);
   for (RangeState& r : ranges_) sized(r.first, r.last, r.count, r.own, r.own_bits);
   for (TakeState& t : takes_) sized(t.wide, t.bits, t.null);
   for (auto& v : values_) v.resize(capacity);
   for (auto& s : statuses_) s.resize(capacity);
 
+  for (std::size_t w = 0; w < program_.windows.size(); ++w) {
+    auto& shown = missing_.emplace_back();
+    shown[0].status = status_of(Cause::ok);
+    for (std::size_t c = 1; c < causes; ++c) shown[c] = in.builder.finish(program_.windows[w].step->feature, Aggregated::none(static_cast<Cause>(c)));
+  }
   for (std::size_t t = 0; t < program_.takes.size(); ++t) {
     const Take& take = program_.takes[t];
     const Range& range = program_.ranges[static_cast<std::size_t>(take.range)];
@@ -205,19 +213,15 @@ void Sweep::place(std::size_t from, std::size_t n) {
   edges_.find(timeline_.ordered(), {{as_of_.data() + from, n}, {sequence_.data() + (by_sequence ? from : 0), by_sequence}}, edge_out_);
   for (std::size_t p = 0; p < places_.size(); ++p) {
     const Place& place = program_.places[p];
-    std::uint32_t* const first = places_[p].first.data() + filled_;
-    std::uint32_t* const last = places_[p].last.data() + filled_;
-    if (place.last < 0) {                      // folded: it finds its own positions
-      std::fill_n(first, n, 0);
-      std::fill_n(last, n, 0);
-      continue;
-    }
-    const std::uint32_t* const end = edge_positions_[static_cast<std::size_t>(place.last)].data();
-    std::copy_n(end, n, last);
-    if (place.first < 0) std::fill_n(first, n, 0);
-    else for (std::size_t i = 0; i < n; ++i) first[i] = std::min(edge_positions_[static_cast<std::size_t>(place.first)][i], end[i]);
+    if (place.last < 0) continue;   // folded: it finds its own positions
+    places_[p].first = place.first < 0 ? none_before_.data() : edge_positions_[static_cast<std::size_t>(place.first)].data();
+    places_[p].last = edge_positions_[static_cast<std::size_t>(place.last)].data();
   }
-  if (!may_be_mixed_) return;
+  if (may_be_mixed_) cut_to_known(n);
+}
+
+/// Not all rows of a window may be visible: where those that are stand together, positions say so.
+void Sweep::cut_to_known(std::size_t n) {
   const Requests& requests = in_.input.requests;
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t at = filled_ + i;
@@ -231,10 +235,16 @@ void Sweep::place(std::size_t from, std::size_t n) {
     for (std::size_t place = 0; place < places_.size(); ++place) {
       if (program_.places[place].last < 0) continue;
       PlaceState& p = places_[place];
-      p.mixed[at] = own_row || (!none_behind && p.last[at] > known) || timeline_.corrected(p.first[at], p.last[at]);
-      p.first[at] = std::min(p.first[at], known);
-      p.last[at] = std::min(p.last[at], known);
+      const std::uint32_t last = p.last[i], first = std::min(p.first[i], last);
+      p.mixed[i] = own_row || (!none_behind && last > known) || timeline_.corrected(first, last);
+      p.known_first[i] = std::min(first, known);
+      p.known_last[i] = std::min(last, known);
     }
+  }
+  for (std::size_t place = 0; place < places_.size(); ++place) {
+    if (program_.places[place].last < 0) continue;
+    places_[place].first = places_[place].known_first.data();
+    places_[place].last = places_[place].known_last.data();
   }
 }
 
@@ -253,8 +263,10 @@ void Sweep::find(RangeState& state, const Range& range, std::size_t from, std::s
   std::uint32_t* const last = state.last.data() + filled_;
   std::uint32_t* const count = state.count.data() + filled_;
   std::uint8_t* const own_counts = state.own.data() + filled_;
-  std::copy_n(place.first.data() + filled_, n, first);
-  std::copy_n(place.last.data() + filled_, n, last);
+  for (std::size_t i = 0; i < n; ++i) {
+    last[i] = place.last[i];
+    first[i] = std::min(place.first[i], place.last[i]);
+  }
   // Whether the request passes, then whether it has a value.
   std::fill_n(own_counts, n, range.include_request);
   if (range.own_filter >= 0)
@@ -398,8 +410,8 @@ void Sweep::fold_rest(std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t at = filled_ + i;
       const PlaceState& state = places_[static_cast<std::size_t>(window.place)];
-      const bool fast = !all && !(may_be_mixed_ && state.mixed[at]) &&
-                        std::all_of(gates->begin(), gates->end(), [&](int gate) { return timeline_.open(gate, state.last[at], asked_[at]); });
+      const bool fast = !all && !(may_be_mixed_ && state.mixed[i]) &&
+                        std::all_of(gates->begin(), gates->end(), [&](int gate) { return timeline_.open(gate, state.last[i], asked_[at]); });
       if (fast) continue;
       for (const int f : request_fields_) request_[static_cast<std::size_t>(f)] = in_.input.requests.fields[static_cast<std::size_t>(f)][decisions_[at]];
       Asked asked;
@@ -514,10 +526,19 @@ void Sweep::finish(std::size_t w) {
     for (std::size_t i = 0; i < n; ++i)
       if (cause[i] != Cause::error && interval_of(step.span, rows_.source(), asked_[i]).tail < in_.complete_from) cause[i] = Cause::history_incomplete;
   Status* const status = statuses_[w].data();
+  if (is_text(in_.input.plan->contract().features()[static_cast<std::size_t>(step.feature)].type)) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const FeatureValue value = in_.builder.finish(step.feature, {out[i], cause[i]});
+      out[i] = value.bits;
+      status[i] = value.status;
+    }
+    return;
+  }
+  const auto& missing = missing_[w];
   for (std::size_t i = 0; i < n; ++i) {
-    const FeatureValue value = in_.builder.finish(step.feature, {out[i], cause[i]});
-    out[i] = value.bits;
-    status[i] = value.status;
+    const auto c = static_cast<std::size_t>(cause[i]);
+    out[i] = cause[i] == Cause::ok ? out[i] : missing[c].bits;
+    status[i] = missing[c].status;
   }
 }
 

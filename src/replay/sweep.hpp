@@ -8,6 +8,8 @@
 #include "replay/sums.hpp"
 #include "replay/timeline.hpp"
 
+#include <array>
+
 namespace featlib::replaying {
 
 /// What all threads of a step share.
@@ -35,6 +37,7 @@ class Sweep {
  private:
   /// Decisions whose values are worked out together.
   static constexpr std::size_t capacity = 512;
+  static constexpr std::size_t causes = 8;
   template <class T>
   using Batch = PagedVector<T>;        ///< `capacity` of them
 
@@ -66,9 +69,12 @@ class Sweep {
     GreatestStack<std::int64_t> greatest_whole;
   };
 
+  /// Where a span lies, by decision of those at hand.
   struct PlaceState {
-    Batch<std::uint32_t> first, last;  ///< of the rows that are known
-    Batch<std::uint8_t> mixed;         ///< some unknown row stands before a known one, or the request's own row may be inside
+    const std::uint32_t* first;
+    const std::uint32_t* last;
+    Batch<std::uint32_t> known_first, known_last;   ///< cut to the rows that are known, where some may not be
+    Batch<std::uint8_t> mixed;         ///< some unknown row stands before a known one, or a hidden one or the request's own may be inside
   };
   struct RangeState {
     Batch<std::uint32_t> first, last;  ///< positions of rows that pass, or of values
@@ -92,6 +98,7 @@ class Sweep {
   void prepare(SeriesState& state, const Series& series);
   void answer(std::size_t from, std::size_t n);
   void place(std::size_t from, std::size_t n);
+  void cut_to_known(std::size_t n);
   void find(RangeState& state, const Range& range, std::size_t from, std::size_t n);
   void sum(TakeState& state, const Take& take, std::size_t n);
   void newest(TakeState& state, const Take& take, std::size_t n);
@@ -138,7 +145,9 @@ class Sweep {
   std::vector<Batch<std::uint64_t>> values_;          ///< by window
   std::vector<Batch<Status>> statuses_;
   Batch<Cause> causes_;
+  std::vector<std::array<FeatureValue, causes>> missing_;   ///< by window: what it shows for each cause there is no value
 
+  Batch<std::uint32_t> none_before_;                  ///< the first row there is, as an edge
   std::vector<Batch<std::uint32_t>> edge_positions_;
   std::vector<std::uint32_t*> edge_out_;
   std::vector<Slot> request_;

@@ -32,7 +32,7 @@ bool Timeline::in_order(const std::uint64_t* before, const std::uint64_t* after)
 
 void Timeline::load(const std::uint64_t* records, std::size_t n) {
   size_ = n;
-  reach(times_, n + 1);
+  reach(times_, n + EdgeFinder::slack);
   reach(order_, n);
   bool sorted = true;
   for (std::size_t i = 1; sorted && i < n; ++i) sorted = in_order(records + (i - 1) * width_, records + i * width_);
@@ -52,7 +52,7 @@ void Timeline::load(const std::uint64_t* records, std::size_t n) {
     order_[i] = row_of(r);
     nulls |= static_cast<std::uint32_t>(r[1] >> 32);
   }
-  times_[n] = never;
+  std::fill_n(times_.data() + n, EdgeFinder::slack, never);
   all_nulls_ = nulls;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     auto& column = columns_[c];

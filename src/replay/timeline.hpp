@@ -14,7 +14,6 @@ class Timeline {
   void load(const std::uint64_t* records, std::size_t n);
 
   std::size_t size() const noexcept { return size_; }
-  /// `size()` times and one more, `never`.
   const Instant* times() const noexcept { return times_.data(); }
   TimelineView view() const noexcept { return {&rows_, {order_.data(), size_}, {times_.data(), size_}}; }
   Ordered ordered() const noexcept { return {{times_.data(), size_}, {sequence_.data(), program_.sequence_column < 0 ? 0 : size_}}; }
