@@ -9,6 +9,9 @@
 namespace featlib::replaying {
 namespace {
 
+/// Edges that are found together.
+constexpr std::size_t side_by_side = 4;
+
 // Rows and decisions are merged one at a time: either the row is before the target and the position moves, or the decision
 // has its position. Without a branch to mispredict, and several edges at once; `while (times[p] < target) ++p` cost a
 // misprediction an edge and decision, three times as much in all.
@@ -30,22 +33,26 @@ void merge_steps(std::index_sequence<edges...>, const Instant* times, const Inst
 
 #ifdef FEATLIB_X86_KERNELS
 /// Eight decisions at a time: each counts the next sixteen rows that are before it, until the last has met one that is not.
-__attribute__((target("avx512f"))) void merge_avx512(const Instant* times, const Instant* targets, std::size_t decisions, std::uint32_t* out) {
+/// Where one edge goes on depends on where it was; edges side by side hide that wait.
+__attribute__((target("avx512f"))) void merge_avx512(std::size_t edges, const Instant* times, const Instant* const* targets, std::size_t decisions,
+                                                     std::uint32_t* const* out) {
   const __m512i one = _mm512_set1_epi64(1);
-  std::size_t position = 0;
+  std::array<std::uint32_t, side_by_side> position{};
   for (std::size_t i = 0; i < decisions; i += 8) {
     const std::size_t n = std::min<std::size_t>(8, decisions - i);
     const auto lanes = static_cast<__mmask8>((1u << n) - 1);
-    const __m512i target = _mm512_maskz_loadu_epi64(lanes, targets + i);
-    const Instant last = targets[i + n - 1];
-    __m512i at = _mm512_set1_epi64(static_cast<long long>(position));
-    const Instant* row = times + position;
-    do {
-      for (int k = 0; k < 16; ++k) at = _mm512_mask_add_epi64(at, _mm512_cmplt_epi64_mask(_mm512_set1_epi64(row[k]), target), at, one);
-      row += 16;
-    } while (row[-1] < last);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm512_cvtepi64_epi32(at));
-    position = out[i + n - 1];
+    for (std::size_t e = 0; e < edges; ++e) {
+      const __m512i target = _mm512_maskz_loadu_epi64(lanes, targets[e] + i);
+      const Instant last = targets[e][i + n - 1];
+      __m512i at = _mm512_set1_epi64(position[e]);
+      const Instant* row = times + position[e];
+      do {
+        for (int k = 0; k < 16; ++k) at = _mm512_mask_add_epi64(at, _mm512_cmplt_epi64_mask(_mm512_set1_epi64(row[k]), target), at, one);
+        row += 16;
+      } while (row[-1] < last);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[e] + i), _mm512_cvtepi64_epi32(at));
+      position[e] = out[e][i + n - 1];
+    }
   }
 }
 #endif
@@ -70,8 +77,8 @@ Merging fastest_merging() noexcept { return has_avx512() ? Merging::avx512 : Mer
 void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out) {
   const std::size_t n = decisions.times.size();
   if (n == 0) return;
-  std::array<const Instant*, 4> targets{};
-  std::array<std::uint32_t*, 4> positions{};
+  std::array<const Instant*, side_by_side> targets{};
+  std::array<std::uint32_t*, side_by_side> positions{};
   const bool sparse = rows.times.size() / 16 > n;
   for (std::size_t e = 0; e < edges_.size(); ++e) {
     auto& target = targets_[e];
@@ -83,29 +90,33 @@ void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<s
       gallop(rows.times, target.data(), n, out[e]);
       continue;
     }
+    targets[e % side_by_side] = target.data();
+    positions[e % side_by_side] = out[e];
+    if (e % side_by_side + 1 != side_by_side && e + 1 != edges_.size()) continue;
 #ifdef FEATLIB_X86_KERNELS
     if (merging_ == Merging::avx512) {
-      merge_avx512(rows.times.data(), target.data(), n, out[e]);
+      merge_avx512(e % side_by_side + 1, rows.times.data(), targets.data(), n, positions.data());
       continue;
     }
 #endif
-    targets[e % 4] = target.data();
-    positions[e % 4] = out[e];
-    if (e % 4 != 3 && e + 1 != edges_.size()) continue;
     const auto merge = [&](auto edges) { merge_steps(edges, rows.times.data(), targets.data(), n, positions.data()); };
-    switch (e % 4) {
+    switch (e % side_by_side) {
       case 0: merge(std::make_index_sequence<1>()); break;
       case 1: merge(std::make_index_sequence<2>()); break;
       case 2: merge(std::make_index_sequence<3>()); break;
       default: merge(std::make_index_sequence<4>()); break;
     }
   }
+  const auto before = [](Slot row, Slot decision) {
+    if (row.held == Held::value && decision.held == Held::value) return row.integer() < decision.integer();
+    return sequence_before(row, decision);
+  };
   for (std::size_t e = 0; e < edges_.size(); ++e) {
     if (!edges_[e].own_instant || rows.sequence.empty()) continue;
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t& at = out[e][i];
       if (i > 0 && decisions.times[i] == decisions.times[i - 1]) at = out[e][i - 1];   // its sequence is no less
-      while (at < rows.times.size() && rows.times[at] == decisions.times[i] && sequence_before(rows.sequence[at], decisions.sequence[i])) ++at;
+      while (at < rows.times.size() && rows.times[at] == decisions.times[i] && before(rows.sequence[at], decisions.sequence[i])) ++at;
     }
   }
 }

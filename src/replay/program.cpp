@@ -102,7 +102,7 @@ void Program::choose_units() {
       const Range& range = ranges[static_cast<std::size_t>(take.range)];
       if (take.kind != Take::Kind::sum || range.series != static_cast<int>(s)) continue;
       summed = true;
-      if (range.own_column >= 0) columns.emplace_back(own_columns[static_cast<std::size_t>(range.own_column)], input_.requests.size());
+      if (range.own_column >= 0) index_of(columns, {own_columns[static_cast<std::size_t>(range.own_column)], input_.requests.size()});
     }
     if (!summed) continue;
     Exponents all;

@@ -106,6 +106,15 @@ __attribute__((target("avx512f,avx512dq,fma"))) void round_avx512(const int128* 
   round_fma(sums + i, counts ? counts + i : nullptr, n - i, unit, scale, out + i);
 }
 
+__attribute__((target("avx512f,avx512dq"))) std::size_t divide_avx512(const std::int64_t* sums, const std::uint32_t* counts, std::size_t n, double* out) noexcept {
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m512d count = _mm512_max_pd(_mm512_set1_pd(1.0), _mm512_cvtepu32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(counts + i))));
+    _mm512_storeu_pd(out + i, _mm512_div_pd(_mm512_cvtepi64_pd(_mm512_loadu_si512(sums + i)), count));
+  }
+  return i;
+}
+
 #endif
 
 }  // namespace
@@ -125,6 +134,14 @@ void round_quotients(const int128* sums, const std::uint32_t* counts, std::size_
   }
 #endif
   for (std::size_t i = 0; i < n; ++i) out[i] = divided(sums[i], counts ? counts[i] : 1, unit);
+}
+
+void divide(const std::int64_t* sums, const std::uint32_t* counts, std::size_t n, double* out, [[maybe_unused]] Proposal proposal) noexcept {
+  std::size_t i = 0;
+#ifdef FEATLIB_X86_KERNELS
+  if (proposal == Proposal::avx512) i = divide_avx512(sums, counts, n, out);
+#endif
+  for (; i < n; ++i) out[i] = static_cast<double>(sums[i]) / (counts[i] ? counts[i] : 1.0);
 }
 
 }  // namespace featlib::replaying

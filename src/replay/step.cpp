@@ -49,8 +49,12 @@ std::optional<std::vector<std::size_t>> words_of_rows(const ReplayInput& input, 
       std::any_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r != Refusal::none; }))
     return std::nullopt;
   // A row without an entity is in no timeline; a decision on an entity that has no rows has a value all the same.
-  for (std::size_t d = 0; d < n; ++d)
-    if (requests.entity[static_cast<std::size_t>(step.entity)][d] == no_entity && requests.is_keyed(step.entity, d)) return std::nullopt;
+  std::atomic<bool> all_have_rows = true;
+  over_rows(threads, n, [&](int, std::size_t from, std::size_t to) {
+    for (std::size_t d = from; d < to; ++d)
+      if (requests.entity[static_cast<std::size_t>(step.entity)][d] == no_entity && requests.is_keyed(step.entity, d)) all_have_rows = false;
+  });
+  if (!all_have_rows) return std::nullopt;
   std::vector<std::size_t> words;
   for (const ColumnRef& own : program.own_columns) {
     const auto found = std::find_if(program.row_columns.begin(), program.row_columns.end(), [&](const ColumnRef& column) {
@@ -132,11 +136,13 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
     if (thread == 0 && options.progress) options.progress(static_cast<double>(p) / static_cast<double>(pieces.size()));
   });
 
+  const auto& keys = requests.key_fields[static_cast<std::size_t>(step.entity)];
+  const bool all_keyed = std::all_of(keys.begin(), keys.end(), [&](int f) { return requests.fields[static_cast<std::size_t>(f)].whole; });
   std::vector<FeatureColumn*> columns;
   for (const WindowStep& window : step.windows) columns.push_back(&out.column(window.feature));
   over_rows(options.threads, requests.size(), [&](int, std::size_t from, std::size_t to) {
     lines.copy(from, to, columns);
-    for (std::size_t d = from; d < to; ++d)
+    for (std::size_t d = from; d < to && !all_keyed; ++d)
       if (!requests.is_keyed(step.entity, d))
         for (const WindowStep& window : step.windows) out.column(window.feature).set(d, builder.finish(window.feature, Aggregated::none(Cause::null)));
   });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -37,6 +38,20 @@ Aggregated whole_sum(int128 sum, bool mean, std::uint32_t count, const Aggregate
   return Aggregated::of(static_cast<std::int64_t>(sum));
 }
 
+/// Mostly there is a value: eight causes at once say so.
+template <class Then>
+void for_each_not_ok(const Cause* causes, std::size_t n, Then&& then) {
+  static_assert(sizeof(Cause) == 1 && static_cast<int>(Cause::ok) == 0);
+  for (std::size_t i = 0; i < n; i += 8) {
+    std::uint64_t eight = 0;
+    const std::size_t end = std::min(n, i + 8);
+    std::memcpy(&eight, causes + i, end - i);
+    if (eight == 0) continue;
+    for (std::size_t at = i; at < end; ++at)
+      if (causes[at] != Cause::ok) then(at);
+  }
+}
+
 bool is_text(Type type) { return type == Type::string || type == Type::category; }
 
 /// RangeState::own of a request that counts with a null.
@@ -52,7 +67,7 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
       may_be_mixed_(program_.known_column >= 0 || program_.hidden_column >= 0 || (in.step.is_request_source && !in.own_rows_apart)) {
   const auto sized = [](auto&... batches) { (batches.resize(capacity), ...); };
   decisions_.resize(capacity);
-  sized(asked_, causes_);
+  sized(asked_, causes_, own_);
   for (auto& positions : edge_positions_) {
     positions.resize(capacity + EdgeFinder::slack);
     edge_out_.push_back(positions.data());
@@ -193,6 +208,8 @@ void Sweep::answer(std::size_t from, std::size_t n) {
     decisions_[filled_ + i] = static_cast<Row>(deciding_[from + i][1]);
     asked_[filled_ + i] = as_of_[from + i];
   }
+  own_series_ = -1;
+  own_from_ = from;
   place(from, n);
   for (std::size_t r = 0; r < ranges_.size(); ++r) find(ranges_[r], program_.ranges[r], from, n);
   for (std::size_t t = 0; t < takes_.size(); ++t) {
@@ -324,11 +341,25 @@ void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
   if (!values.fits) return;
   for (std::size_t at = filled_; at < end; ++at) state.wide[at] = values.wide.between(range.first[at], range.last[at]);
   if (!what.include_request) return;
-  for (std::size_t at = filled_; at < end; ++at) {
-    if (!range.own[at]) continue;
-    if (series.real) state.wide[at] += in_unit(std::bit_cast<double>(range.own_bits[at]), values.unit);
-    else state.wide[at] += static_cast<std::int64_t>(range.own_bits[at]);
+  if (series.real) {
+    const int128* const own = own_in_unit(what.series, what.own_column, range, n);
+    for (std::size_t at = filled_; at < end; ++at) state.wide[at] += range.own[at] ? own[at - filled_] : 0;
+    return;
   }
+  for (std::size_t at = filled_; at < end; ++at)
+    if (range.own[at]) state.wide[at] += static_cast<std::int64_t>(range.own_bits[at]);
+}
+
+/// The request's values as the sums of a series count them; windows of one series ask for the same.
+const int128* Sweep::own_in_unit(int series, int column, const RangeState& range, std::size_t n) {
+  if (own_series_ == series && own_column_ == column) return own_.data();
+  own_series_ = series;
+  own_column_ = column;
+  const int unit = series_[static_cast<std::size_t>(series)].unit;
+  const auto null = std::uint64_t{1} << (32 + own_word(column));
+  for (std::size_t i = 0; i < n; ++i)
+    own_[i] = deciding_[own_from_ + i][1] & null ? 0 : in_unit(std::bit_cast<double>(range.own_bits[filled_ + i]), unit);
+  return own_.data();
 }
 
 void Sweep::newest(TakeState& state, const Take& take, std::size_t n) {
@@ -504,13 +535,13 @@ void Sweep::finish(std::size_t w) {
         const auto& state = series_[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].series)];
         auto* const results = reinterpret_cast<double*>(out);
         round_quotients(taken.wide.data(), mean ? count : nullptr, n, state.unit, results);
-        for (std::size_t i = 0; i < n; ++i)
+        bool any = false;
+        for (std::size_t i = 0; i < n; ++i) any |= results[i] != results[i];
+        for (std::size_t i = 0; any && i < n; ++i)
           if (results[i] != results[i]) cause[i] = Cause::error;
       } else if (series.narrow) {
-        for (std::size_t i = 0; i < n; ++i) {
-          const auto sum = static_cast<std::int64_t>(taken.bits[i]);
-          out[i] = mean ? std::bit_cast<std::uint64_t>(static_cast<double>(sum) / static_cast<double>(std::max(count[i], 1u))) : static_cast<std::uint64_t>(sum);
-        }
+        if (mean) divide(reinterpret_cast<const std::int64_t*>(taken.bits.data()), count, n, reinterpret_cast<double*>(out));
+        else std::copy_n(taken.bits.data(), n, out);
       } else {
         for (std::size_t i = 0; i < n; ++i)
           if (count[i] > 0) set(i, whole_sum(taken.wide[i], mean, count[i], a));
@@ -535,11 +566,12 @@ void Sweep::finish(std::size_t w) {
     return;
   }
   const auto& missing = missing_[w];
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto c = static_cast<std::size_t>(cause[i]);
-    out[i] = cause[i] == Cause::ok ? out[i] : missing[c].bits;
-    status[i] = missing[c].status;
-  }
+  std::fill_n(status, n, missing[0].status);
+  for_each_not_ok(cause, n, [&](std::size_t i) {
+    const FeatureValue& shown = missing[static_cast<std::size_t>(cause[i])];
+    out[i] = shown.bits;
+    status[i] = shown.status;
+  });
 }
 
 }  // namespace featlib::replaying

@@ -101,6 +101,7 @@ class Sweep {
   void cut_to_known(std::size_t n);
   void find(RangeState& state, const Range& range, std::size_t from, std::size_t n);
   void sum(TakeState& state, const Take& take, std::size_t n);
+  const int128* own_in_unit(int series, int column, const RangeState& range, std::size_t n);
   void newest(TakeState& state, const Take& take, std::size_t n);
   void nth(TakeState& state, const Take& take, std::size_t n);
   void extrema(Stack& stack, std::size_t n);
@@ -136,6 +137,9 @@ class Sweep {
 
   // The batch.
   std::size_t filled_ = 0;
+  int own_series_ = -1, own_column_ = -1;              ///< what own_ holds, for the decisions from own_from_ on
+  std::size_t own_from_ = 0;
+  Batch<int128> own_;
   std::vector<Row> decisions_;
   Batch<Instant> asked_;
   std::vector<PlaceState> places_;

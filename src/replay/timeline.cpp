@@ -35,7 +35,10 @@ void Timeline::load(const std::uint64_t* records, std::size_t n) {
   reach(times_, n + EdgeFinder::slack);
   reach(order_, n);
   bool sorted = true;
-  for (std::size_t i = 1; sorted && i < n; ++i) sorted = in_order(records + (i - 1) * width_, records + i * width_);
+  for (std::size_t i = 1; sorted && i < n; ++i) {
+    const std::uint64_t *before = records + (i - 1) * width_, *after = records + i * width_;
+    sorted = static_cast<Instant>(before[0]) < static_cast<Instant>(after[0]) || in_order(before, after);
+  }
   if (!sorted) {
     sorted_.resize(n);
     for (std::size_t i = 0; i < n; ++i) sorted_[i] = records + i * width_;

@@ -19,10 +19,10 @@ inline bool has_fma() noexcept {
 #endif
 }
 
-/// The foundation and the instructions for 64-bit integers.
+/// What every server with AVX-512 has had since the first: foundation, 64-bit integers, bytes, shorter vectors.
 inline bool has_avx512() noexcept {
 #ifdef FEATLIB_X86_KERNELS
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 #else
   return false;
 #endif
