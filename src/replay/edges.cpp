@@ -84,7 +84,12 @@ void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<s
     auto& target = targets_[e];
     if (target.size() < n + 1) target.resize(n + 1);
     const Edge edge = edges_[e];
-    for (std::size_t i = 0; i < n; ++i) target[i] = edge.target(decisions.times[i]);
+    if (edge.bucket == 0 && decisions.times[0] >= always + edge.back) {   // they rise: no difference leaves the range
+      const Duration back = edge.back - (edge.through && !edge.own_instant);
+      for (std::size_t i = 0; i < n; ++i) target[i] = decisions.times[i] - back;
+    } else {
+      for (std::size_t i = 0; i < n; ++i) target[i] = edge.target(decisions.times[i]);
+    }
     target[n] = always;
     if (sparse) {
       gallop(rows.times, target.data(), n, out[e]);

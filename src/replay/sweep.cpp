@@ -309,10 +309,11 @@ void Sweep::find(RangeState& state, const Range& range, std::size_t from, std::s
   if (range.own_column >= 0) {
     const bool keeps_nulls = program_.series[static_cast<std::size_t>(range.series)].keeps_nulls;
     const std::size_t word = own_word(range.own_column);
+    std::uint64_t* const bits = state.own_bits.data() + filled_;
     for (std::size_t i = 0; i < n; ++i) {
       const std::uint64_t* const record = deciding_[from + i];
       const bool null = (record[1] >> (32 + word)) & 1;
-      state.own_bits[filled_ + i] = record[Dealt::head_words + word];
+      bits[i] = record[Dealt::head_words + word];
       if (null && !keeps_nulls) own_counts[i] = 0;
       if (null && keeps_nulls && own_counts[i]) own_counts[i] = own_is_null;
     }
@@ -339,7 +340,9 @@ void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
     return;
   }
   if (!values.fits) return;
-  for (std::size_t at = filled_; at < end; ++at) state.wide[at] = values.wide.between(range.first[at], range.last[at]);
+  const std::uint32_t *const first = range.first.data(), *const last = range.last.data();
+  int128* const wide = state.wide.data();
+  for (std::size_t at = filled_; at < end; ++at) wide[at] = values.wide.between(first[at], last[at]);
   if (!what.include_request) return;
   if (series.real) {
     const int128* const own = own_in_unit(what.series, what.own_column, range, n);

@@ -47,28 +47,30 @@ void Timeline::load(const std::uint64_t* records, std::size_t n) {
       return rows_.compare_order(row_of(a), row_of(b), source_entity_) < 0;
     });
   }
-  const auto record = [&](std::size_t i) { return sorted ? records + i * width_ : sorted_[i]; };
+  const auto each = [&](auto&& visit) {
+    if (sorted) for (std::size_t i = 0; i < n; ++i) visit(i, records + i * width_);
+    else for (std::size_t i = 0; i < n; ++i) visit(i, sorted_[i]);
+  };
   std::uint32_t nulls = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint64_t* r = record(i);
-    times_[i] = static_cast<Instant>(r[0]);
-    order_[i] = row_of(r);
+  each([&, times = times_.data(), order = order_.data()](std::size_t i, const std::uint64_t* r) {
+    times[i] = static_cast<Instant>(r[0]);
+    order[i] = row_of(r);
     nulls |= static_cast<std::uint32_t>(r[1] >> 32);
-  }
+  });
   std::fill_n(times_.data() + n, EdgeFinder::slack, never);
   all_nulls_ = nulls;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     auto& column = columns_[c];
     reach(column, n);
-    for (std::size_t i = 0; i < n; ++i) column[i] = record(i)[Dealt::head_words + c];
+    each([word = Dealt::head_words + c, to = column.data()](std::size_t i, const std::uint64_t* r) { to[i] = r[word]; });
   }
   if (nulls) {
     reach(nulls_, n);
-    for (std::size_t i = 0; i < n; ++i) nulls_[i] = static_cast<std::uint32_t>(record(i)[1] >> 32);
+    each([&](std::size_t i, const std::uint64_t* r) { nulls_[i] = static_cast<std::uint32_t>(r[1] >> 32); });
   }
   if (program_.sequence_column >= 0) {
     reach(sequence_, n);
-    for (std::size_t i = 0; i < n; ++i) sequence_[i] = slot(record(i), program_.sequence_column);
+    each([&](std::size_t i, const std::uint64_t* r) { sequence_[i] = slot(r, program_.sequence_column); });
   }
   if (program_.known_column >= 0) {
     const auto known = values(program_.known_column);
