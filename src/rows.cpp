@@ -42,16 +42,14 @@ void TextPool::release(std::uint32_t id) {
 }
 
 namespace {
-std::string packed(std::span<const std::uint64_t> key) {
-  return std::string(reinterpret_cast<const char*>(key.data()), key.size_bytes());
-}
+std::string_view packed(std::span<const std::uint64_t> key) { return {reinterpret_cast<const char*>(key.data()), key.size_bytes()}; }
 }  // namespace
 
 EntityId EntityIds::acquire(std::span<const std::uint64_t> key) {
   const auto next = static_cast<EntityId>(size());
   if (const EntityId id = columns_ == 1 ? numbered(key[0]) : no_entity; id != no_entity) return id;
   if (columns_ == 1) return single_.try_emplace(key[0], next).first->second;
-  return several_.try_emplace(packed(key), next).first->second;
+  return several_.try_emplace(std::string(packed(key)), next).first->second;
 }
 
 EntityId EntityIds::find(std::span<const std::uint64_t> key) const {

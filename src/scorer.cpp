@@ -132,14 +132,14 @@ Instant Scorer::instant_of(std::optional<Instant> as_of) {
   return *as_of;
 }
 
-Refusal Scorer::take_request(std::span<const Cell> cells, std::vector<Slot>& slots) {
+Refusal Scorer::take_request(std::span<const Cell> cells) {
   const auto& fields = contract().request();
   if (cells.size() != fields.size())
     throw Error(ErrorCode::bad_row, fmt::format("a request of {} cells; the contract's request has {} fields", cells.size(), fields.size()));
-  slots.resize(fields.size());
+  request_.assign(fields.size(), {});
   Refusal refused = Refusal::none;
   for (std::size_t f = 0; f < fields.size(); ++f)
-    if (const Refusal why = accept(fields[f], cells[f], state_->pool(), slots[f]); why != Refusal::none && refused == Refusal::none) refused = why;
+    if (const Refusal why = accept(fields[f], cells[f], state_->pool(), request_[f]); why != Refusal::none && refused == Refusal::none) refused = why;
   return refused;
 }
 
@@ -148,9 +148,21 @@ void Scorer::release(std::span<const Slot> request) {
     if (holds_text(contract().request()[f], request[f])) state_->pool().release(request[f].text());
 }
 
+template <class Answer>
+void Scorer::answer_and_release(std::span<const Slot> request, Answer&& answer) {
+  try {
+    answer();
+  } catch (...) {
+    release(request);
+    throw;
+  }
+  release(request);
+}
+
 void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_of, ServedFeatures& out) {
   const auto& features = contract().features();
   out.values.resize(features.size());
+  for (std::string& text : out.texts) text.clear();
   if (refused != Refusal::none) {
     std::fill(out.values.begin(), out.values.end(), VectorBuilder::refused());
     return;
@@ -163,70 +175,76 @@ void Scorer::compute(std::span<const Slot> request, Refusal refused, Instant as_
   }
 }
 
+void Scorer::features(std::span<const Cell> request, std::optional<Instant> as_of, ServedFeatures& out) {
+  const std::lock_guard lock(mutex_);
+  const Refusal refused = take_request(request);
+  answer_and_release(request_, [&] { compute(request_, refused, instant_of(as_of), out); });
+}
+
 ServedFeatures Scorer::features(std::span<const Cell> request, std::optional<Instant> as_of) {
-  std::vector<Slot> slots;
-  Refusal refused;
-  {
-    const std::lock_guard lock(mutex_);
-    refused = take_request(request, slots);
-  }
-  return features_of_slots(slots, refused, as_of);
+  ServedFeatures out;
+  features(request, as_of, out);
+  return out;
 }
 
 ServedFeatures Scorer::features_of_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of) {
   const std::lock_guard lock(mutex_);
   ServedFeatures out;
-  try {
-    compute(request, refused, instant_of(as_of), out);
-  } catch (...) {
-    release(request);
-    throw;
-  }
-  release(request);
+  answer_and_release(request, [&] { compute(request, refused, instant_of(as_of), out); });
   return out;
 }
 
-Decision Scorer::decide(std::span<const Cell> request, std::optional<Instant> as_of, std::string_view request_id) {
-  std::vector<Slot> slots;
-  Refusal refused;
+void Scorer::rule(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id, Decision& out) {
+  out.as_of = instant_of(as_of);
+  compute(request, refused, out.as_of, out.features);
+  const Scored scored = refused == Refusal::none ? score_vector(bundle_, *builder_, request, out.as_of, out.features.values) : Scored{};
+  out.score = scored.score;
+  out.margin = scored.margin;
+  out.outcome = scored.ruling.outcome;
+  out.mode = scored.ruling.mode;
+  out.segment = scored.ruling.segment;
+  out.rule = scored.ruling.rule;
+  if (refused != Refusal::none) {
+    // Nothing is known of a request that cannot be read: a person looks, or nobody where nothing is decided.
+    out.outcome = bundle_.policy() ? Outcome::review : Outcome::none;
+    out.mode = Mode::bad_request;
+  }
+  out.request_id = request_id;
+  if (request_id.empty() && log_) out.request_id = random_id();
+  ++decisions_;
+}
+
+void Scorer::decide(std::span<const Cell> request, std::optional<Instant> as_of, std::string_view request_id, Decision& out) {
+  std::optional<Record> record;
   {
     const std::lock_guard lock(mutex_);
-    refused = take_request(request, slots);
+    const Refusal refused = take_request(request);
+    answer_and_release(request_, [&] {
+      rule(request_, refused, as_of, request_id, out);
+      if (log_) record = make_record(request_, out);
+    });
   }
-  return decide_slots(slots, refused, as_of, request_id);
+  if (record) log_->append(*record).value();
+}
+
+Decision Scorer::decide(std::span<const Cell> request, std::optional<Instant> as_of, std::string_view request_id) {
+  Decision out;
+  decide(request, as_of, request_id, out);
+  return out;
 }
 
 Decision Scorer::decide_slots(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id) {
-  Decision decision;
-  Record record;
+  Decision out;
+  std::optional<Record> record;
   {
     const std::lock_guard lock(mutex_);
-    try {
-      decision.as_of = instant_of(as_of);
-      compute(request, refused, decision.as_of, decision.features);
-      const Scored scored = refused == Refusal::none ? score_vector(bundle_, *builder_, request, decision.as_of, decision.features.values) : Scored{};
-      decision.score = scored.score;
-      decision.margin = scored.margin;
-      decision.outcome = scored.ruling.outcome;
-      decision.mode = scored.ruling.mode;
-      decision.segment = scored.ruling.segment;
-      decision.rule = scored.ruling.rule;
-      if (refused != Refusal::none) {
-        // Nothing is known of a request that cannot be read: a person looks, or nobody where nothing is decided.
-        decision.outcome = bundle_.policy() ? Outcome::review : Outcome::none;
-        decision.mode = Mode::bad_request;
-      }
-      decision.request_id = !request_id.empty() ? std::string(request_id) : log_ ? random_id() : std::string();
-      if (log_) record = make_record(request, decision);
-      ++decisions_;
-    } catch (...) {
-      release(request);
-      throw;
-    }
-    release(request);
+    answer_and_release(request, [&] {
+      rule(request, refused, as_of, request_id, out);
+      if (log_) record = make_record(request, out);
+    });
   }
-  if (log_) log_->append(record).value();
-  return decision;
+  if (record) log_->append(*record).value();
+  return out;
 }
 
 Scored score_vector(const Bundle& bundle, const VectorBuilder& builder, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) {

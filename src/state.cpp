@@ -54,14 +54,14 @@ State::State(std::shared_ptr<const Plan> plan, StateOptions options)
 Refusal State::observe(int source, std::span<const Cell> cells) {
   SourceState& state = sources_[static_cast<std::size_t>(source)];
   const auto& fields = state.rows.source().fields;
-  std::vector<Slot> slots(fields.size());
+  given_.assign(fields.size(), {});
   for (std::size_t f = 0; f < fields.size(); ++f) {
-    const Refusal refusal = accept(fields[f], cells[f], pool_, slots[f]);
+    const Refusal refusal = accept(fields[f], cells[f], pool_, given_[f]);
     if (refusal == Refusal::none) continue;
-    refuse_slots(source, slots, refusal);
+    refuse_slots(source, given_, refusal);
     return refusal;
   }
-  return observe_slots(source, slots);
+  return observe_slots(source, given_);
 }
 
 Refusal State::check_row(const SourceState& state, std::span<const Slot> slots) const {
@@ -77,13 +77,14 @@ Row State::place_row(SourceState& state, std::span<const Slot> slots) {
   const Row row = take_row(state);
   rows.event_time.set(row, slots[static_cast<std::size_t>(source.event_time_field)].integer());
   for (std::size_t f = 0; f < slots.size(); ++f) rows.fields[f].set(row, slots[f]);
-  std::vector<std::uint64_t> key;
   for (std::size_t e = 0; e < source.entities.size(); ++e) {
-    key.clear();
+    std::uint64_t parts[16];
+    const std::span<const std::uint64_t> key(parts, source.entities[e].key_fields.size());
     bool whole = true;
-    for (const int f : source.entities[e].key_fields) {
-      whole = whole && !slots[static_cast<std::size_t>(f)].is_null();
-      key.push_back(slots[static_cast<std::size_t>(f)].bits);
+    for (std::size_t k = 0; k < key.size(); ++k) {
+      const Slot slot = slots[static_cast<std::size_t>(source.entities[e].key_fields[k])];
+      whole = whole && !slot.is_null();
+      parts[k] = slot.bits;
     }
     const auto entity = static_cast<std::size_t>(source.entities[e].entity);
     EntityId id = whole ? entities_[entity].find(key) : no_entity;

@@ -74,6 +74,11 @@ class Scorer {
   /// The features alone; the instant counts as answered.
   ServedFeatures features(std::span<const Cell> request, std::optional<Instant> as_of = std::nullopt);
 
+  /// The same into the caller's memory. Called again with it they allocate nothing, but for a text or an entity that the state
+  /// does not hold yet and, of decide(), the log's record.
+  void decide(std::span<const Cell> request, std::optional<Instant> as_of, std::string_view request_id, Decision& out);
+  void features(std::span<const Cell> request, std::optional<Instant> as_of, ServedFeatures& out);
+
   /// Tells how far time has come without deciding; rows that nothing can see any more leave.
   void advance(Instant as_of);
 
@@ -102,9 +107,11 @@ class Scorer {
  private:
   Scorer(Bundle bundle, std::unique_ptr<State> state, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock);
   Instant instant_of(std::optional<Instant> as_of);
-  Refusal take_request(std::span<const Cell> cells, std::vector<Slot>& slots);
+  Refusal take_request(std::span<const Cell> cells);
+  template <class Answer>
+  void answer_and_release(std::span<const Slot> request, Answer&& answer);
   void compute(std::span<const Slot> request, Refusal refused, Instant as_of, ServedFeatures& out);
-  void score(std::span<const Slot> request, Decision& decision);
+  void rule(std::span<const Slot> request, Refusal refused, std::optional<Instant> as_of, std::string_view request_id, Decision& out);
   Record make_record(std::span<const Slot> request, const Decision& decision) const;
   void release(std::span<const Slot> request);
 
@@ -116,8 +123,7 @@ class Scorer {
   std::function<Instant()> clock_;
   Instant latest_clock_ = always;
   std::int64_t decisions_ = 0;
-  std::vector<float> row_, margins_, predictions_;
-  std::vector<Cell> policy_cells_;
+  std::vector<Slot> request_;          // scratch
 };
 
 /// Score and ruling of one vector: the same for a served decision and a replayed one.

@@ -12,7 +12,10 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace featlib {
@@ -44,7 +47,11 @@ class EntityIds {
   std::uint64_t least_ = 0;
   EntityId numbered_ = 0;
   boost::unordered_flat_map<std::uint64_t, EntityId> single_;
-  boost::unordered_flat_map<std::string, EntityId> several_;
+  struct KeyHash {                     // a key is looked up where it stands
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const noexcept { return boost::hash<std::string_view>()(key); }
+  };
+  boost::unordered_flat_map<std::string, EntityId, KeyHash, std::equal_to<>> several_;
 };
 
 /// A source's rows, by column.

@@ -218,6 +218,7 @@ class State {
   std::vector<std::vector<int>> key_fields_;                   ///< by entity: request fields of the key
   std::vector<int> sequence_fields_;                           ///< by entity: request field of its sequence, -1
   std::vector<std::uint32_t> made_texts_;                      ///< results of expressions, kept until the next answer
+  std::vector<Slot> given_;                                    ///< a row's, while it is observed
   std::vector<Row> own_rows_;                                  ///< of one answer
   std::vector<Aggregated> aggregated_;
   Instant frontier_ = always;
