@@ -418,6 +418,12 @@ void bind_scorer(py::module_& module) {
            },
            py::arg("source"), "A table of the source's rows with known_at: what replay needs to repeat the served values.")
       .def("snapshot", [](PyScorer& self) { return to_bytes(self.scorer->snapshot()); }, "Everything the scorer holds, as bytes.")
+      .def("merge",
+           [](PyScorer& self, const PyScorer& other) {
+             const py::gil_scoped_release unlocked;
+             unwrap(self.scorer->merge(*other.scorer));
+           },
+           py::arg("other"), "Takes over what another scorer of the same contract holds. Raises StateError where an answer given would change.")
       .def_static("restore",
                   [](const Bundle& bundle, const py::bytes& blob, const py::object& log) {
                     auto opened = to_log(log);

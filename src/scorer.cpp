@@ -324,6 +324,14 @@ std::vector<std::byte> Scorer::snapshot() const {
   return state_->snapshot();
 }
 
+Result<std::monostate> Scorer::merge(const Scorer& other) {
+  if (this == &other) return Error(ErrorCode::bad_argument, "a scorer cannot be merged into itself", "merge the scorers of two parts");
+  const std::scoped_lock lock(mutex_, other.mutex_);
+  auto merged = state_->merge(*other.state_);
+  if (merged) decisions_ += other.decisions_;
+  return merged;
+}
+
 Result<std::unique_ptr<Scorer>> Scorer::restore(Bundle bundle, std::span<const std::byte> snapshot, std::shared_ptr<DecisionLog> log, std::function<Instant()> clock) {
   auto state = State::restore(std::make_shared<const Plan>(bundle.contract()), snapshot);
   if (!state) return state.error();

@@ -72,32 +72,37 @@ Refusal State::check_row(const SourceState& state, std::span<const Slot> slots) 
 }
 
 Row State::place_row(SourceState& state, std::span<const Slot> slots) {
-  Rows& rows = state.rows;
-  const Source& source = rows.source();
   const Row row = take_row(state);
-  rows.event_time.set(row, slots[static_cast<std::size_t>(source.event_time_field)].integer());
+  for (std::size_t e = 0; e < state.rows.entity.size(); ++e) state.counters.null_keys += !write_entity(state.rows, row, e, slots);
+  return write_row(state.rows, row, slots);
+}
+
+Row State::write_row(Rows& rows, Row row, std::span<const Slot> slots) {
+  rows.event_time.set(row, slots[static_cast<std::size_t>(rows.source().event_time_field)].integer());
   for (std::size_t f = 0; f < slots.size(); ++f) rows.fields[f].set(row, slots[f]);
-  for (std::size_t e = 0; e < source.entities.size(); ++e) {
-    std::uint64_t parts[16];
-    const std::span<const std::uint64_t> key(parts, source.entities[e].key_fields.size());
-    bool whole = true;
-    for (std::size_t k = 0; k < key.size(); ++k) {
-      const Slot slot = slots[static_cast<std::size_t>(source.entities[e].key_fields[k])];
-      whole = whole && !slot.is_null();
-      parts[k] = slot.bits;
-    }
-    const auto entity = static_cast<std::size_t>(source.entities[e].entity);
-    EntityId id = whole ? entities_[entity].find(key) : no_entity;
-    if (!whole) ++state.counters.null_keys;
-    else if (id == no_entity) {
-      id = entities_[entity].acquire(key);
-      entity_keys_[entity].insert(entity_keys_[entity].end(), key.begin(), key.end());
-      for (const int f : source.entities[e].key_fields)     // a key outlives its rows
-        if (is_text(source.fields[static_cast<std::size_t>(f)])) pool_.retain(slots[static_cast<std::size_t>(f)].text());
-    }
-    rows.entity[e].set(row, id);
-  }
   return row;
+}
+
+/// False where the key has a null: the row is on no timeline of this entity.
+bool State::write_entity(Rows& rows, Row row, std::size_t e, std::span<const Slot> slots) {
+  const Source& source = rows.source();
+  std::uint64_t parts[16];
+  const std::span<const std::uint64_t> key(parts, source.entities[e].key_fields.size());
+  for (std::size_t k = 0; k < key.size(); ++k) {
+    const Slot slot = slots[static_cast<std::size_t>(source.entities[e].key_fields[k])];
+    if (slot.is_null()) return rows.entity[e].set(row, no_entity), false;
+    parts[k] = slot.bits;
+  }
+  const auto entity = static_cast<std::size_t>(source.entities[e].entity);
+  EntityId id = entities_[entity].find(key);
+  if (id == no_entity) {
+    id = entities_[entity].acquire(key);
+    entity_keys_[entity].insert(entity_keys_[entity].end(), key.begin(), key.end());
+    for (const int f : source.entities[e].key_fields)     // a key outlives its rows
+      if (is_text(source.fields[static_cast<std::size_t>(f)])) pool_.retain(slots[static_cast<std::size_t>(f)].text());
+  }
+  rows.entity[e].set(row, id);
+  return true;
 }
 
 void State::stamp_cells(SourceState& state, Row row, std::span<const std::optional<Instant>> told) {
@@ -165,6 +170,15 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, cons
   stamp_cells(state, row, told.stamps);
   ++state.counters.observed;
 
+  keep(state, source_index, keyed, row, counted);
+  evict(evictions_per_call);
+  return Refusal::none;
+}
+
+/// A stamped row joins its key. `counted` is the copy of it that counts so far, or the row itself.
+void State::keep(SourceState& state, int source_index, Keyed* keyed, Row row, Row counted) {
+  Rows& rows = state.rows;
+  const Source& source = rows.source();
   if (counted == row) {
     if (keyed) {
       if (keyed->rows.size() == 1) ++state.counters.moved_keys;
@@ -196,8 +210,6 @@ Refusal State::observe_slots(int source_index, std::span<const Slot> slots, cons
     }
     drop_row(state, row);
   }
-  evict(evictions_per_call);
-  return Refusal::none;
 }
 
 Refusal State::observe_label(int source_index, std::span<const Slot> slots) {

@@ -21,6 +21,7 @@ STAGE_OF = {
     "settle": "events",
     "corrections": "vector",
     "snapshot": "vector",
+    "merge": "vector",
     "history": "vector",
     "observe_table": "vector",
     "parallel": "core",

@@ -89,6 +89,8 @@ class Scorer {
 
   void export_history(int source, ArrowArrayStream* out) const;
   std::vector<std::byte> snapshot() const;
+  /// Takes over what another scorer of the same contract holds (State::merge); the other one stays as it is.
+  Result<std::monostate> merge(const Scorer& other);
   static Result<std::unique_ptr<Scorer>> restore(Bundle bundle, std::span<const std::byte> snapshot, std::shared_ptr<DecisionLog> log = nullptr,
                                                  std::function<Instant()> clock = system_clock);
 

@@ -479,6 +479,12 @@ class Scorer:
         """The source's rows and corrections with `known_at`: what `replay` needs to repeat the served values. Raises DataError."""
     def snapshot(self) -> bytes:
         """Everything the scorer holds."""
+    def merge(self, other: Scorer) -> None:
+        """Take over what another scorer of the same contract holds, as if its rows had come here; `other` stays as it is.
+
+        What either answered stays true: an entity that one of them answered for has its rows in that one, whole (shards by
+        entity, or parts that answered nothing). Raises StateError otherwise, and nothing has changed.
+        """
     @staticmethod
     def restore(bundle: Bundle, blob: bytes, *, log: str | None = None) -> Scorer:
         """A scorer that goes on where `snapshot` was taken. Raises StateError on another contract or a damaged blob."""

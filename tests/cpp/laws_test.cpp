@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <memory>
 #include <numeric>
 
 using namespace featlib;
@@ -258,6 +259,74 @@ TEST_CASE("a state restored from a snapshot goes on as if it had never stopped")
     const Answered said = answered(c, given);
     require_same(c, said.given, offline(c, said.asks, stopped.exported(), 1), "given = replay of the export of the restored", actions);
   });
+}
+
+TEST_CASE("parts that answered nothing, merged in any order, are one state that saw everything") {
+  for_all(triples(2000), [](const Case& c, Random& random) {
+    std::vector<Action> actions = observe_all(c, random);
+    for (std::size_t s = 0; s < c.labels.size(); ++s)
+      for (std::size_t l = 0; l < c.labels[s].size(); ++l) actions.push_back({Action::Kind::label, s, l, 0});
+    random.shuffle(actions);
+    Server whole(c.contract, serving(c, far_grace, false));
+    std::vector<std::unique_ptr<Server>> parts;
+    for (int n = 1 + random.below(4); n > 0; --n) parts.push_back(std::make_unique<Server>(c.contract, serving(c, far_grace, false)));
+    std::vector<Answer> none(c.decisions.size()), expected, given;
+    for (const Action& a : actions) {
+      act(whole, c, a, none);
+      act(*random.pick(parts), c, a, none);
+    }
+    // A label without a clock is known when its row is, which with copies depends on which of them it met.
+    for (std::size_t s = 0; s < c.rows.size(); ++s)
+      if (!c.labels[s].empty() && whole.state().counters(static_cast<int>(s)).duplicates > 0) return;
+    while (parts.size() > 1) {
+      random.shuffle(parts);
+      parts[0]->state().merge(parts.back()->state()).value();
+      parts.pop_back();
+    }
+    for (std::size_t s = 0; s < c.rows.size(); ++s) {
+      const SourceCounters &one = whole.state().counters(static_cast<int>(s)), &merged = parts[0]->state().counters(static_cast<int>(s));
+      if (!same(one, merged) || whole.state().rows_held(static_cast<int>(s)) != parts[0]->state().rows_held(static_cast<int>(s)))
+        FAIL("FEATLIB_SEED=" << c.seed << ": counters of source " << s << " differ\n" << testing::spelled(c) << spelled(actions));
+    }
+    for (const Ask& ask : c.decisions) {
+      expected.push_back(whole.decide(ask));
+      given.push_back(parts[0]->decide(ask));
+    }
+    require_same(c, expected, given, "one state = merged parts", actions);
+  });
+}
+
+TEST_CASE("what either part answered is what replay of the merged history gives; a merge that would break that is refused and changes nothing") {
+  int merged = 0, refused = 0;
+  for_all(triples(2000), [&](const Case& c, Random& random) {
+    const Duration grace = random.pick<Duration>({far_grace, hour, day});
+    const auto actions = in_any_order(c, random, grace != far_grace);
+    Server left(c.contract, serving(c, grace, grace != far_grace)), right(c.contract, serving(c, grace, grace != far_grace));
+    std::vector<Answer> given(c.decisions.size());
+    const int both = random.pick<int>({0, 20, 100});   // per cent of what arrives at both
+    for (const Action& a : actions) {
+      const bool at_left = random.percent(50);
+      const bool at_both = a.kind != Action::Kind::decide && random.percent(both);
+      if (at_left || at_both) act(left, c, a, given);
+      if (!at_left || at_both) act(right, c, a, given);
+    }
+    const auto before = left.state().snapshot(), beside = right.state().snapshot();
+    const auto result = left.state().merge(right.state());
+    CHECK(right.state().snapshot() == beside);
+    if (!result) {
+      ++refused;
+      CHECK(left.state().snapshot() == before);
+      return;
+    }
+    ++merged;
+    const Answered said = answered(c, given);
+    require_same(c, said.given, offline(c, said.asks, left.exported(), 1), fmt::format("given = replay of the merged export, grace {}", format_duration(grace)), actions);
+    left.restart();   // what was merged is a state like any other
+    for (const Ask& ask : c.decisions)
+      if (left.open(ask)) left.decide(ask);
+  });
+  CHECK(merged > 0);
+  CHECK(refused > 0);
 }
 
 TEST_CASE("the cases meet every aggregate in every kind of window, with every bound, with a value") {

@@ -229,6 +229,27 @@ def test_a_scorer_restored_from_a_snapshot_goes_on_as_if_it_had_never_stopped():
         assert_same(seed, case, expected, given, f"uninterrupted = restored after {cut} of\n{actions}")
 
 
+def test_scorers_of_parts_merge_into_one_that_saw_everything():
+    for seed in generators.seeds(0.05):
+        rng = random.Random(seed)
+        case = generators.triple(rng, corrected=seed % 3 == 0)
+        decisions = answerable(case)
+        parts = [new_scorer(case)[1] for _ in range(3)]
+        for name, rows in case.sources.items():
+            shares = [[], [], []]
+            for row in rows:
+                rng.choice(shares).append(row)
+            for part, share in zip(parts, shares, strict=True):
+                if share:
+                    part.observe(name, generators.source_table(case.contract, name, share))
+        rng.shuffle(parts)
+        merged, *others = parts
+        for other in others:
+            merged.merge(other)
+        expected = offline(fl.replay, case, decisions, case.sources)
+        assert_same(seed, case, expected, [decide(case, merged, d) for d in decisions], "replay = merged scorers")
+
+
 def labels_by_key(rng, case):
     """Labels that come by themselves, for keys of which the table holds one event time."""
     for name, spec in case.contract["sources"].items():

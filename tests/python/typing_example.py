@@ -105,6 +105,7 @@ def serving(contract: fl.Contract, folder: Path) -> None:
     assert_type(scorer.bundle, fl.Bundle)
     scorer.flush()
     assert_type(fl.Scorer.restore(bundle, blob), fl.Scorer)
+    fl.Scorer.restore(bundle, blob).merge(fl.Scorer.restore(bundle, blob))
 
     record = fl.DecisionLog(log).record("r")
     assert record is not None

@@ -109,6 +109,14 @@ class State {
   std::vector<std::byte> snapshot() const;
   static Result<std::unique_ptr<State>> restore(std::shared_ptr<const Plan> plan, std::span<const std::byte> bytes);
 
+  /// Takes over what another state of the same contract holds, as if the rows of both had come here: rows and corrections keep
+  /// their stamps, copies are settled, labels find rows that stood in the other part. The order of merges does not matter.
+  ///
+  /// What either answered stays true: an entity that one of them answered for has its rows in that one, whole (shards by
+  /// entity, or parts that answered nothing). Refused otherwise, and then nothing has changed. Codes: state-mismatch,
+  /// bad-argument (options that differ, itself).
+  Result<std::monostate> merge(const State& other);
+
  private:
   struct Label {
     std::vector<Slot> slots;         ///< by Source::fields; null where not given
@@ -162,6 +170,9 @@ class State {
   Instant cutoff(const Source& source) const noexcept;
   Row take_row(SourceState& state);
   Row place_row(SourceState& state, std::span<const Slot> slots);
+  Row write_row(Rows& rows, Row row, std::span<const Slot> slots);
+  bool write_entity(Rows& rows, Row row, std::size_t source_entity, std::span<const Slot> slots);
+  void keep(SourceState& state, int source, Keyed* keyed, Row row, Row counted);
   void stamp_cells(SourceState& state, Row row, std::span<const std::optional<Instant>> told);
   void hold(SourceState& state, Row row);
   void drop_row(SourceState& state, Row row);
@@ -205,6 +216,12 @@ class State {
   bool read_rows(class SnapshotReader& in, SourceState& state, Rows& rows);
   bool read_versions(class SnapshotReader& in, SourceState& state);
   bool read_from(class SnapshotReader& in);
+
+  class Taken;   // merge.cpp: the other state's slots and ids as this one's
+  std::optional<Failure> contradicted_by(const State& other) const;
+  void take_answers(const State& other, Taken& taken);
+  void take_rows(const State& other, std::size_t source, Taken& taken);
+  void take_labels(const State& other, std::size_t source, Taken& taken);
 
   std::shared_ptr<const Plan> plan_;
   StateOptions options_;
