@@ -285,7 +285,9 @@ TEST_CASE("parts that answered nothing, merged in any order, are one state that 
     }
     for (std::size_t s = 0; s < c.rows.size(); ++s) {
       const SourceCounters &one = whole.state().counters(static_cast<int>(s)), &merged = parts[0]->state().counters(static_cast<int>(s));
-      if (!same(one, merged) || whole.state().rows_held(static_cast<int>(s)) != parts[0]->state().rows_held(static_cast<int>(s)))
+      // A correction that two parts saw alike is one row when they meet, and two where one state saw it twice.
+      const std::size_t rows = whole.state().rows_held(static_cast<int>(s)), held = parts[0]->state().rows_held(static_cast<int>(s));
+      if (!(one == merged) || held > rows || (one.replaced == 0 && held < rows))
         FAIL("FEATLIB_SEED=" << c.seed << ": counters of source " << s << " differ\n" << testing::spelled(c) << spelled(actions));
     }
     for (const Ask& ask : c.decisions) {
