@@ -1,9 +1,8 @@
 #include <featlib/core/pages.hpp>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <iterator>
 #include <mutex>
 #include <new>
 
@@ -34,18 +33,22 @@ void* map_pages(std::size_t size) {
   return out;
 }
 
-/// Blocks given back lately, for the next column of their size: a table is rarely computed once. The kernel may take their
-/// pages when it needs some. Getting fresh ones costs a tenth of a replay, and more than all of it on a virtual machine
-/// whose host takes back what is free.
+/// Memory given back lately, for the next columns: a table is rarely computed once. The kernel may take its pages when it needs
+/// some. Getting fresh ones costs a tenth of a replay, and more than all of it on a virtual machine whose host takes back what
+/// is free. The smallest block that is enough is cut, neighbours are joined, so a replay also uses what it has itself let go.
 class KeptBlocks {
  public:
   void* take(std::size_t size) {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(blocks_.rbegin(), blocks_.rend(), [&](const Block& b) { return b.size == size; });
-    if (found == blocks_.rend()) return nullptr;
-    void* const out = found->memory;
+    auto best = blocks_.end();
+    for (auto block = blocks_.begin(); block != blocks_.end(); ++block)
+      if (block->size >= size && (best == blocks_.end() || block->size <= best->size)) best = block;
+    if (best == blocks_.end()) return nullptr;
+    void* const out = best->memory;
     kept_ -= size;
-    blocks_.erase(std::next(found).base());
+    best->memory += size;
+    best->size -= size;
+    if (best->size == 0) blocks_.erase(best);
     return out;
   }
 
@@ -56,13 +59,22 @@ class KeptBlocks {
     }
     madvise(memory, size, MADV_FREE);
     const std::lock_guard lock(mutex_);
+    Block given{static_cast<std::byte*>(memory), size};
+    for (auto block = blocks_.begin(); block != blocks_.end();) {
+      const bool before = block->memory + block->size == given.memory, after = given.memory + given.size == block->memory;
+      if (!before && !after) { ++block; continue; }
+      given = {before ? block->memory : given.memory, given.size + block->size};
+      block = blocks_.erase(block);
+    }
+    kept_ += size;
     try {
-      blocks_.push_back({memory, size});
+      blocks_.push_back(given);
     } catch (...) {
-      munmap(memory, size);
+      munmap(given.memory, given.size);
+      kept_ -= given.size;
       return;
     }
-    for (kept_ += size; kept_ > most; blocks_.pop_front()) {
+    for (; kept_ > most; blocks_.pop_front()) {
       munmap(blocks_.front().memory, blocks_.front().size);
       kept_ -= blocks_.front().size;
     }
@@ -71,7 +83,7 @@ class KeptBlocks {
  private:
   static constexpr std::size_t most = std::size_t{1} << 30;
   struct Block {
-    void* memory;
+    std::byte* memory;
     std::size_t size;
   };
   std::mutex mutex_;
