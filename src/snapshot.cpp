@@ -3,17 +3,37 @@
 #include <featlib/core/arithmetic.hpp>
 #include <featlib/core/fingerprint.hpp>
 
+#include "utf8.hpp"
 #include "vector/expiry.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace featlib {
 namespace {
 
 constexpr std::string_view magic = "featlib state 2\n";
+
+/// Far from the ends of 64 bits: what is read is added to delays and retentions. No calendar reaches it.
+constexpr Instant farthest = std::int64_t{1} << 61;
+bool is_instant(Instant at) { return at >= -farthest && at <= farthest; }
+
+/// What the door lets in, and how it writes it (events/convert.hpp).
+bool is_value(const Field& field, std::uint64_t bits) {
+  switch (field.type) {
+    case Type::boolean: return bits <= 1;
+    case Type::float64: return std::isfinite(std::bit_cast<double>(bits)) && bits != std::bit_cast<std::uint64_t>(-0.0);
+    case Type::timestamp: {
+      const auto at = static_cast<Instant>(bits);
+      return field.any_year ? is_instant(at) : at >= earliest_instant && at < latest_instant;
+    }
+    default: return true;
+  }
+}
 
 }  // namespace
 
@@ -41,7 +61,8 @@ class SnapshotWriter {
   const TextPool& pool_;
 };
 
-/// Reads what the writer wrote; after anything impossible `ok` is false and zeros come.
+/// Reads what the writer wrote; after anything impossible `ok` is false and zeros come. The hash at the end is anyone's to
+/// compute: nothing is taken on trust.
 class SnapshotReader {
  public:
   SnapshotReader(std::span<const std::byte> bytes, TextPool& pool) : left_(bytes), pool_(pool) {}
@@ -49,6 +70,10 @@ class SnapshotReader {
 
   std::uint64_t u64() { std::uint64_t v = 0; raw(&v, sizeof v); return v; }
   std::int64_t i64() { std::int64_t v = 0; raw(&v, sizeof v); return v; }
+  Instant instant() { const Instant at = i64(); check(is_instant(at)); return at; }
+  /// How many of something there were.
+  std::int64_t tally() { const std::int64_t n = i64(); check(n >= 0 && n <= farthest); return n; }
+  void check(bool holds) { ok = ok && holds; }
   std::string_view text() {
     const std::uint64_t size = u64();
     if (size > left_.size()) { ok = false; return {}; }
@@ -70,9 +95,12 @@ class SnapshotReader {
     const auto kind = static_cast<Held>(held);
     if (kind == Held::text || is_text(field)) {
       const std::string_view value = text();
+      check(is_utf8(value));
       return ok ? Slot{pool_.acquire(value), kind} : Slot{};
     }
-    return {u64(), kind};
+    const std::uint64_t bits = u64();
+    check(is_value(field, bits));
+    return {bits, kind};
   }
   void raw(void* out, std::size_t size) {
     if (!ok || size > left_.size()) { ok = false; return; }
@@ -182,9 +210,14 @@ bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
   for (std::size_t i = 0; in.ok && i < n; ++i) {
     const auto row = static_cast<Row>(rows.size());
     rows.resize(rows.size() + 1);
-    rows.event_time.set(row, in.i64());
+    const Instant event_time = in.instant();
+    rows.event_time.set(row, event_time);
     rows.known_at.set(row, in.i64());
-    for (std::size_t f = 0; f < rows.fields.size(); ++f) rows.fields[f].set(row, in.slot(rows.source().fields[f]));
+    for (std::size_t f = 0; f < rows.fields.size(); ++f) {
+      const Slot slot = in.slot(rows.source().fields[f]);
+      if (static_cast<int>(f) == rows.source().event_time_field) in.check(!slot.is_null() && slot.integer() == event_time);
+      rows.fields[f].set(row, slot);
+    }
     for (auto& column : rows.stamps) column.set(row, in.i64());
     for (std::size_t e = 0; e < rows.entity.size(); ++e) {
       rows.entity[e].set(row, static_cast<EntityId>(in.u64()));
@@ -210,12 +243,24 @@ bool State::read_versions(SnapshotReader& in, SourceState& state) {
   const Source& source = state.rows.source();
   const std::size_t keys = in.count(17);
   if (keys > 0 && source.dedup_field < 0) return false;
+  std::size_t replacements = 0;                 // rows that are one: each belongs to one version
+  for (Row row = 0; row < state.rows.size(); ++row) replacements += state.rows.correction_of(row) == Correction::replace;
+  std::vector<bool> claimed(state.rows.size());
+  const auto claim = [&](const Version& version, Slot key) {
+    if (version.row == no_row) return true;
+    const Rows& rows = state.rows;
+    if (version.retracts || version.row >= rows.size() || claimed[version.row] || rows.correction_of(version.row) != Correction::replace) return false;
+    claimed[version.row] = true;
+    --replacements;
+    return rows.dedup_key(version.row) == key && rows.known_at[version.row] == version.known_at && rows.version[version.row] == version.number;
+  };
   if (keys > 0 && !state.rows.corrected()) state.rows.expect_corrections();
   for (std::size_t k = 0; in.ok && k < keys; ++k) {
     const Slot key = in.slot(source.fields[static_cast<std::size_t>(source.dedup_field)]);
     if (key.is_null()) return false;
     const Key place{key.bits, static_cast<int>(key.held)};
     Keyed& keyed = state.keyed[place];
+    if (!keyed.versions.empty()) return false;   // a key stands once
     for (std::size_t n = in.count(56); in.ok && n > 0; --n) {
       Version version;
       version.known_at = in.i64();
@@ -224,16 +269,20 @@ bool State::read_versions(SnapshotReader& in, SourceState& state) {
       version.matched = in.u64() != 0;
       version.deadline = in.i64();
       version.row = static_cast<Row>(in.u64());
-      for (std::size_t g = in.count(8); in.ok && g > 0; --g) version.given.push_back(in.u64() != 0);
-      if (version.row != no_row && version.row >= state.rows.size()) return false;
-      await_row(state, version.deadline, place);
+      const std::size_t given = in.count(8);
+      in.check(given == (version.retracts ? 0 : state.rows.gated_fields().size()));
+      for (std::size_t g = 0; in.ok && g < given; ++g) version.given.push_back(in.u64() != 0);
+      if (!in.ok || !claim(version, key)) return false;
+      if (!keyed.versions.empty() && version.known_at < keyed.versions.back().known_at) return false;
+      if (version.deadline != never) state.waiting.emplace_back(version.deadline, place);
       retain_key(state, key);
       keyed.versions.push_back(std::move(version));
     }
+    if (keyed.versions.empty()) return false;
     release_key(state, key);
     settle(state, keyed);
   }
-  return in.ok;
+  return in.ok && replacements == 0;
 }
 
 bool State::read_from(SnapshotReader& in) {
@@ -243,16 +292,22 @@ bool State::read_from(SnapshotReader& in) {
     const std::size_t keys = in.count(width);
     for (std::size_t i = 0; in.ok && i < keys; ++i) {
       std::vector<std::uint64_t> key;
-      for (const int f : key_fields_[e]) key.push_back(in.slot(contract.request()[static_cast<std::size_t>(f)]).bits);
+      for (const int f : key_fields_[e]) {
+        const Slot slot = in.slot(contract.request()[static_cast<std::size_t>(f)]);
+        in.check(!slot.is_null());
+        key.push_back(slot.bits);
+      }
       if (entities_[e].acquire(key) != i) in.ok = false;
       entity_keys_[e].insert(entity_keys_[e].end(), key.begin(), key.end());
     }
-    answered_[e].resize(in.count(8));
-    if (answered_[e].size() > entities_[e].size()) in.ok = false;
+    const std::size_t asked = in.count(8);
+    if (asked > entities_[e].size()) return false;
+    answered_[e].resize(asked);
     for (auto& list : answered_[e]) {
       const std::size_t n = in.count(8);
       for (std::size_t i = 0; in.ok && i < n; ++i) {
-        Answered answer{in.i64(), {}, {}};
+        Answered answer{in.instant(), {}, {}};
+        in.check(answer.as_of <= frontier_ && (list.empty() || list.back().as_of <= answer.as_of));
         if (plan_->request_key() >= 0) answer.key = in.slot(contract.request()[static_cast<std::size_t>(plan_->request_key())]);
         if (sequence_fields_[e] >= 0) answer.sequence = in.slot(contract.request()[static_cast<std::size_t>(sequence_fields_[e])]);
         list.push_back(answer);
@@ -263,10 +318,11 @@ bool State::read_from(SnapshotReader& in) {
     state.complete_from = in.i64();
     state.evicted_to = in.i64();
     SourceCounters& c = state.counters;
-    for (std::int64_t* n : {&c.observed, &c.labels, &c.replaced, &c.retracted, &c.duplicates, &c.moved_keys, &c.observed_late, &c.unmatched, &c.null_keys, &c.evicted}) *n = in.i64();
+    for (std::int64_t* n : {&c.observed, &c.labels, &c.replaced, &c.retracted, &c.duplicates, &c.moved_keys, &c.observed_late, &c.unmatched, &c.null_keys, &c.evicted}) *n = in.tally();
     for (std::size_t n = in.count(16); in.ok && n > 0; --n) {
-      const auto why = static_cast<Refusal>(in.u64());
-      c.refused[why] = in.i64();
+      const std::uint64_t why = in.u64();
+      in.check(why > 0 && why <= static_cast<std::uint64_t>(Refusal::bad_correction));
+      if (in.ok) c.refused[static_cast<Refusal>(why)] = in.tally();
     }
     if (!read_rows(in, state, state.rows)) return false;
     Rows none(contract, static_cast<int>(&state - sources_.data()), pool_, Rows::Keeping::packed);
@@ -281,10 +337,11 @@ bool State::read_from(SnapshotReader& in) {
       const Slot key = dedup < 0 ? Slot{} : label.slots[static_cast<std::size_t>(dedup)];
       if (key.is_null()) return false;
       const Key k{key.bits, static_cast<int>(key.held)};
-      await_row(state, label.deadline, k);
+      if (label.deadline != never) state.waiting.emplace_back(label.deadline, k);
       state.keyed[k].labels.push_back(std::move(label));
     }
     if (!read_versions(in, state)) return false;
+    std::stable_sort(state.waiting.begin(), state.waiting.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   return in.ok && in.at_end();
 }
@@ -310,6 +367,7 @@ Result<std::unique_ptr<State>> State::restore(std::shared_ptr<const Plan> plan, 
   StateOptions options;
   const Instant frontier = head.i64();
   options.grace = head.i64();
+  if (options.grace < 0 || (frontier != always && !is_instant(frontier))) return damaged;
   options.keep_history = head.u64() != 0;
   auto state = std::make_unique<State>(std::move(plan), options);
   state->frontier_ = frontier;

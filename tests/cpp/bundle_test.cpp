@@ -3,6 +3,8 @@
 #include <featlib/core/arithmetic.hpp>
 #include <featlib/core/fingerprint.hpp>
 
+#include "support/forged_bundle.hpp"
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -17,11 +19,10 @@
 #include <unistd.h>
 
 using namespace featlib;
+using namespace featlib::testing;
 using json = nlohmann::json;
 
 namespace {
-
-constexpr std::size_t header_size = 48, hash_size = 32;   // docs/formats.md
 
 /// A contract whose model inputs are these: `average` a mean, `amount` from the request, `country` a string.
 Contract contract(const std::string& inputs = "[average, amount]", const std::string& window = "30d") {
@@ -85,65 +86,6 @@ Failure failure_of(const Result<Bundle>& result) {
   if (result) FAIL("accepted");
   return result.error().failures()[0];
 }
-
-std::vector<std::byte> bytes_of(std::string_view text) {
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
-}
-
-/// A bundle's file written by hand from a manifest and the parts: what a hostile or a newer writer could make, all hashes in order.
-std::vector<std::byte> forged(const json& manifest, std::string_view parts, std::uint32_t version = 1) {
-  const std::string text = manifest.dump();
-  std::string out("\x89" "FLB\r\n\x1a\n", 8);
-  const auto u32 = [&](std::uint32_t value) {
-    for (int i = 0; i < 4; ++i, value >>= 8) out += static_cast<char>(value & 0xff);
-  };
-  const auto hash = [&](std::string_view of) {
-    const auto digest = sha256(std::as_bytes(std::span(of)));
-    out.append(reinterpret_cast<const char*>(digest.data()), digest.size());
-  };
-  u32(version);
-  u32(static_cast<std::uint32_t>(text.size()));
-  hash(text);
-  out += text;
-  out += parts;
-  hash(out);
-  return bytes_of(out);
-}
-
-/// The manifest and the parts of a bundle, to be changed and forged again.
-struct Pieces {
-  json manifest;
-  std::string parts;
-
-  explicit Pieces(const Bundle& bundle) {
-    const std::string text(reinterpret_cast<const char*>(bundle.bytes().data()), bundle.bytes().size());
-    const auto size = static_cast<std::size_t>(static_cast<unsigned char>(text[12])) | static_cast<std::size_t>(static_cast<unsigned char>(text[13])) << 8;
-    manifest = json::parse(text.substr(header_size, size));
-    parts = text.substr(header_size + size, text.size() - header_size - size - hash_size);
-  }
-
-  json& part(std::string_view name) {
-    for (json& entry : manifest["parts"])
-      if (entry["name"] == name) return entry;
-    throw std::out_of_range("no such part");
-  }
-
-  /// Another content of a part, with offsets, sizes and hashes set right.
-  void replace(std::string_view name, const std::string& content) {
-    json& entry = part(name);
-    parts.replace(entry["offset"].get<std::size_t>(), entry["size"].get<std::size_t>(), content);
-    entry["size"] = content.size();
-    entry["sha256"] = sha256_hex(content);
-    std::size_t offset = 0;
-    for (json& each : manifest["parts"]) {
-      each["offset"] = offset;
-      offset += each["size"].get<std::size_t>();
-    }
-  }
-
-  Result<Bundle> open() const { return Bundle::parse(forged(manifest, parts), "x.flb"); }
-};
 
 struct Folder {
   std::filesystem::path path = std::filesystem::temp_directory_path() / ("featlib_bundle_test_" + std::to_string(::getpid()));
@@ -312,7 +254,7 @@ TEST_CASE("random damage is refused, never a crash") {
 TEST_CASE("what is forged without a change opens") {
   const Bundle bundle = whole();
   const Pieces pieces(bundle);
-  CHECK(forged(pieces.manifest, pieces.parts) == bundle.bytes());
+  CHECK(forged(pieces.manifest.dump(), pieces.parts) == bundle.bytes());
   CHECK(pieces.open().ok());
 }
 
@@ -354,7 +296,7 @@ TEST_CASE("a size beyond the file is a file cut off") {
 
 TEST_CASE("a bundle of a newer format is refused by its number") {
   const Pieces pieces(whole());
-  const Failure failure = failure_of(Bundle::parse(forged(pieces.manifest, pieces.parts, 2)));
+  const Failure failure = failure_of(Bundle::parse(forged(pieces.manifest.dump(), pieces.parts, 2)));
   CHECK(failure.code == ErrorCode::bundle_format);
   CHECK(failure.message == "the bundle has format 2; this version reads 1");
 }

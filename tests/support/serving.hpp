@@ -163,6 +163,13 @@ class Server {
     return !answerable(ask) || state_->frontier() == always || *ask.as_of >= minus(state_->frontier(), state_->options().grace);
   }
 
+  /// Goes on from a snapshot; false when it is refused.
+  bool resume(std::span<const std::byte> snapshot) {
+    auto restored = State::restore(plan_, snapshot);
+    if (restored) state_ = std::move(restored).value();
+    return restored.ok();
+  }
+
   /// Stops and goes on from a snapshot.
   void restart() { state_ = State::restore(plan_, state_->snapshot()).value(); }
 
