@@ -1,7 +1,5 @@
 #include <featlib/plan/plan.hpp>
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace featlib {
@@ -31,8 +29,13 @@ Plan::Plan(Contract contract) : contract_(std::move(contract)), codes_(contract_
       const SourceEntity& link = source.entities[static_cast<std::size_t>(a.source_entity)];
       step.entity = link.entity;
       step.is_request_source = a.source == contract_.request_of();
-      if (step.is_request_source && link.sequence_field >= 0)
-        step.request_sequence = contract_.find_request(source.fields[static_cast<std::size_t>(link.sequence_field)].name);
+      int sequence = step.is_request_source ? link.sequence_field : -1;
+      for (std::size_t m = 0; m < source.members.size(); ++m) {
+        if (source.members[m].source != contract_.request_of()) continue;
+        step.request_member = static_cast<int>(m);
+        sequence = sources[static_cast<std::size_t>(contract_.request_of())].entities[static_cast<std::size_t>(source.members[m].entities[static_cast<std::size_t>(a.source_entity)])].sequence_field;
+      }
+      if (sequence >= 0) step.request_sequence = contract_.find_request(sources[static_cast<std::size_t>(contract_.request_of())].fields[static_cast<std::size_t>(sequence)].name);
       timeline = timelines_.insert(timelines_.end(), std::move(step));
     }
     WindowStep step;
@@ -54,10 +57,6 @@ Plan::Plan(Contract contract) : contract_(std::move(contract)), codes_(contract_
     }
     timeline->windows.push_back(std::move(step));
   }
-}
-
-Failure not_computed(const Source& a_union) {
-  return {ErrorCode::unsupported, a_union.name, 0, 0, fmt::format("features of union `{}` are not computed in this version", a_union.name), "give the rows of its members as one table"};
 }
 
 std::int64_t Plan::code_of(int feature, std::string_view value) const {

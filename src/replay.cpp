@@ -14,8 +14,6 @@ namespace {
 
 Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::string, Table>& sources, const ReplayOptions& options, ReplayInput input, ColumnReader& reader) {
   std::vector<Failure> failures;
-  for (const TimelineStep& step : input.plan->timelines())
-    if (const Source& source = contract.sources()[static_cast<std::size_t>(step.source)]; source.is_union()) failures.push_back(not_computed(source));
   for (const auto& [name, table] : sources)
     if (auto refused = contract.refuses_rows(name)) failures.push_back(std::move(*refused));
   for (const auto& [name, from] : options.complete_from)
@@ -32,6 +30,8 @@ Result<ReplayInput> read_sources(const Contract& contract, const std::map<std::s
       continue;
     }
     auto batch = read_rows(contract, static_cast<int>(s), found->second, reader, input.entities);
+    const auto from = options.complete_from.find(name);
+    if (batch && from != options.complete_from.end()) batch.value().complete_from = std::max(batch.value().complete_from, from->second);
     if (batch) input.sources.push_back(std::move(batch).value());
     else failures.insert(failures.end(), batch.error().failures().begin(), batch.error().failures().end());
   }
@@ -82,14 +82,20 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
   const auto& steps = input.plan->timelines();
   const double shares = static_cast<double>(steps.size()) + 1;
 
-  std::vector<replaying::PreparedSource> sources;
+  std::vector<std::vector<bool>> counts;
   for (SourceBatch& batch : input.sources) {
-    std::vector<bool> counts = settle_copies(batch.rows, batch.report, threads);
-    const auto given = options.complete_from.find(batch.rows.source().name);
-    const Instant complete_from = std::max(batch.complete_from, given == options.complete_from.end() ? always : given->second);
-    settle_corrections(batch.rows, counts);
+    counts.push_back(settle_copies(batch.rows, batch.report, threads));
+    settle_corrections(batch.rows, counts.back());
+  }
+  std::vector<replaying::PreparedSource> sources;
+  for (std::size_t s = 0; s < input.sources.size(); ++s) {
+    SourceBatch& batch = input.sources[s];
+    if (batch.rows.source().is_union()) {
+      unite(input.sources, counts, batch);
+      counts[s].assign(batch.rows.size(), true);
+    }
     const bool all_count = batch.report.duplicates == 0 && !batch.rows.corrected();
-    sources.push_back({&batch, std::move(counts), all_count, replaying::same_values(batch.rows.known_at.dense(), batch.rows.event_time.dense(), threads), complete_from, replaying::KeyIndex(batch.rows, threads)});
+    sources.push_back({&batch, counts[s], all_count, replaying::same_values(batch.rows.known_at.dense(), batch.rows.event_time.dense(), threads), batch.complete_from, replaying::KeyIndex(batch.rows, threads)});
   }
   for (std::size_t t = 0; t < steps.size(); ++t) {
     replaying::StepOptions step_options{threads, {}};

@@ -101,6 +101,7 @@ Rows::Rows(const Contract& contract, int source, TextPool& pool, Keeping keeping
   fields[static_cast<std::size_t>(source_->event_time_field)].keep_packed(event_time.packed());   // one column, two names
   for (auto& column : stamps) column.keep_packed();
   for (auto& column : entity) column.keep_packed();
+  member.keep_packed();
   version.keep_packed();
   hidden_at.keep_packed(true);
 }
@@ -111,6 +112,7 @@ void Rows::resize(std::size_t rows) {
   for (SlotColumn& column : fields) column.resize(rows);
   for (auto& column : stamps) column.resize(rows, never);
   for (auto& column : entity) column.resize(rows, no_entity);
+  if (source_->is_union()) member.resize(rows);
   if (!corrected()) return;
   correction.resize(rows, Correction::none);
   version.resize(rows);
@@ -155,6 +157,8 @@ std::strong_ordering Rows::compare_order(Row a, Row b, int source_entity) const 
     if (const auto order = compare_slots(dedup_key(a), dedup_key(b), type); order != 0) return order;
   }
   if (const auto order = compare_content(a, b); order != 0) return order;
+  if (source_->is_union())
+    if (const auto order = member[a] <=> member[b]; order != 0) return order;
   if (const auto order = known_at[a] <=> known_at[b]; order != 0) return order;
   return compare_gated(a, b);
 }

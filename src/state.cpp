@@ -17,8 +17,6 @@ State::~State() = default;
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
-  for (const TimelineStep& step : plan_->timelines())
-    if (const Source& source = contract.sources()[static_cast<std::size_t>(step.source)]; source.is_union()) throw Error({not_computed(source)});
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
     SourceState state(Rows(contract, static_cast<int>(s), pool_, Rows::Keeping::packed));
     state.timelines.resize(contract.sources()[s].entities.size());
@@ -34,6 +32,7 @@ State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     state.timelines[static_cast<std::size_t>(step.source_entity)] = std::make_unique<Timelines>(state.rows, step.source_entity, OnlineWindows::lanes_of(step, state.rows));
     windows_.emplace_back(step, state.rows);
   }
+  join_unions();
   answered_.resize(contract.entities().size());
   entity_keys_.resize(contract.entities().size());
   sequence_fields_.assign(contract.entities().size(), -1);
@@ -377,9 +376,8 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
       continue;
     }
     asked.complete_from = state.complete_from;
-    asked.key = step.is_request_source && plan_->request_key() >= 0 ? request[static_cast<std::size_t>(plan_->request_key())] : Slot{};
-    asked.sequence = step.request_sequence >= 0 ? request[static_cast<std::size_t>(step.request_sequence)] : Slot{};
-    find_own_rows(state, step.source_entity, id, asked.key);
+    compare_with_request(*plan_, step, asked);
+    find_own_rows(step, id, asked);
     const auto targets = windows_[t].targets();
     aggregated_.resize(targets.size());
     windows_[t].read(*state.timelines[static_cast<std::size_t>(step.source_entity)], id, asked, own_rows_, aggregated_);
@@ -402,15 +400,29 @@ void State::answer(std::span<const Slot> request, Instant as_of, std::span<Featu
   evict(evictions_per_call);
 }
 
-/// Rows of the request's key on the timeline it asks: they do not count for it.
-void State::find_own_rows(const SourceState& state, int source_entity, EntityId id, Slot key) {
+/// Rows of a timeline that do not count for the request: those of its key, and in a union those of its instant that are not before it.
+void State::find_own_rows(const TimelineStep& step, EntityId id, const Asked& asked) {
   own_rows_.clear();
-  if (key.is_null()) return;
-  const auto found = state.keyed.find({key.bits, static_cast<int>(key.held)});
-  if (found == state.keyed.end()) return;
+  if (!step.is_request_source && step.request_member < 0) return;
+  const SourceState& state = sources_[static_cast<std::size_t>(step.source)];
+  const SourceState& own = sources_[static_cast<std::size_t>(plan_->contract().request_of())];
   const Instant keep_from = cutoff(state.rows.source());
+  if (step.request_member >= 0) {
+    const Timelines& timelines = *state.timelines[static_cast<std::size_t>(step.source_entity)];
+    Timelines::Search instant{asked.as_of, false, {}};
+    timelines.find(id, {&instant, 1});
+    Timelines::Place& place = instant.place;
+    for (; timelines.at_row(place) && timelines.time(place) == asked.as_of; timelines.step(place))
+      if (is_own(step, state.rows, timelines.row(place), asked)) own_rows_.push_back(timelines.row(place));
+  }
+  if (asked.key.is_null()) return;
+  const Slot key = asked.request[static_cast<std::size_t>(plan_->request_key())];
+  const auto found = own.keyed.find({key.bits, static_cast<int>(key.held)});
+  if (found == own.keyed.end()) return;
+  const auto in = std::find_if(own.unions.begin(), own.unions.end(), [&](const InUnion& u) { return u.source == step.source; });
   each_row(found->second, [&](Row row) {
-    if (state.rows.entity[static_cast<std::size_t>(source_entity)][row] == id && state.rows.event_time[row] >= keep_from) own_rows_.push_back(row);
+    if (step.request_member >= 0) row = row < in->rows.size() ? in->rows[row] : no_row;
+    if (row != no_row && state.rows.entity[static_cast<std::size_t>(step.source_entity)][row] == id && state.rows.event_time[row] >= keep_from) own_rows_.push_back(row);
   });
 }
 
@@ -446,15 +458,18 @@ std::string_view State::text(int feature, FeatureValue value) const {
 void State::insert(SourceState& state, Row row) {
   if (state.rows.event_time[row] < cutoff(state.rows.source())) return;   // a replacement that comes after its own retention
   each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.insert(id, row); });
+  for (InUnion& in : state.unions) insert(in, state.rows, row);
 }
 
 void State::remove(SourceState& state, Row row) {
   each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.erase(id, row); });
+  for (InUnion& in : state.unions) remove(in, row);
 }
 
 /// Its clocks or cells are other than they were.
 void State::changed(SourceState& state, Row row) {
   each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.changed(id, row); });
+  for (const InUnion& in : state.unions) changed(in, state.rows, row);
 }
 
 Row State::take_row(SourceState& state) {
@@ -520,6 +535,7 @@ void State::evict(int most) {
       if (state.rows.event_time[row] >= keep_from) break;
       state.held->remove(row);
       each_timeline(state, row, [&](Timelines& timelines, EntityId id) { timelines.expire(id, keep_from); });
+      for (InUnion& in : state.unions) expire(in, row);
       leave_key(state, row);
       if (state.archive) {
         copy_row(state.rows, row, *state.archive);

@@ -105,6 +105,7 @@ class Union {
       key->any_key = key->any_key || own.any_key;
     }
     if (!key) return;
+    if (key->any_key) key->type = Type::int64;   // each slot says whether it is a text
     key->name = "(dedup)";
     out_.dedup_field = add(std::move(*key), [](const Source& m) { return m.dedup_field; });
   }

@@ -3,6 +3,7 @@
 #include "reference/values.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace featlib {
 namespace {
@@ -31,15 +32,13 @@ Edges edges(const Aggregate& a, const Source& source, Instant as_of) {
 
 class Definition {
  public:
-  Definition(const ReplayInput& input, const ReplayOptions& options) : input_(input), contract_(input.plan->contract()), options_(options) {}
+  explicit Definition(const ReplayInput& input) : input_(input), contract_(input.plan->contract()) {}
 
   Aggregated value(const TimelineStep& timeline, const WindowStep& step, std::size_t decision) const {
     const Aggregate& a = *step.aggregate;
     const SourceBatch& batch = input_.sources[static_cast<std::size_t>(timeline.source)];
     const Source& source = batch.rows.source();
     const Instant as_of = input_.requests.as_of[decision];
-    const auto given = options_.complete_from.find(source.name);
-    const Instant complete_from = std::max(batch.complete_from, given == options_.complete_from.end() ? always : given->second);
     const Edges window = edges(a, source, as_of);
     if (!input_.requests.is_keyed(timeline.entity, decision)) return Aggregated::none(Cause::null);
 
@@ -51,7 +50,10 @@ class Definition {
 
     std::vector<Gathered> gathered;
     for (const Row row : rows) {
-      const auto cell = [&](int field) { return known_cell(batch.rows, row, field, as_of); };
+      const auto cell = [&](int field) {
+        const Origin own = origin(timeline, row);
+        return known_cell(*own.rows, own.row, own.member ? own.member->fields[static_cast<std::size_t>(field)] : field, as_of);
+      };
       if (!a.where || truth(evaluate(*a.where, a.where_fields, source, cell))) gathered.push_back({argument(a, source, cell), batch.rows.event_time[row]});
     }
     if (a.include_request) {
@@ -66,12 +68,31 @@ class Definition {
     const Slot asked = a.compared_request < 0 ? Slot{} : input_.requests.fields[static_cast<std::size_t>(a.compared_request)][static_cast<Row>(decision)];
     const auto [value, counted] = definition::value_of(a, gathered, as_of, asked, *input_.pool);
     if (value.cause == Cause::error) return value;
-    if (window.tail < complete_from) return Aggregated::none(Cause::history_incomplete);
+    if (window.tail < batch.complete_from) return Aggregated::none(Cause::history_incomplete);
     if (counted < step.min_rows) return Aggregated::none(Cause::insufficient_history);
     return value;
   }
 
  private:
+  /// A row of a union is a row of a member, where it is said whether it counts and what is known of it.
+  struct Origin {
+    int source;
+    const Rows* rows;
+    Row row;
+    int source_entity;
+    const UnionMember* member;      ///< null: no union
+  };
+  Origin origin(const TimelineStep& timeline, Row row) const {
+    const Rows& rows = input_.sources[static_cast<std::size_t>(timeline.source)].rows;
+    if (!rows.source().is_union()) return {timeline.source, &rows, row, timeline.source_entity, nullptr};
+    for (const UnionMember& member : rows.source().members) {
+      const Rows& own = input_.sources[static_cast<std::size_t>(member.source)].rows;
+      if (row < own.size()) return {member.source, &own, row, member.entities[static_cast<std::size_t>(timeline.source_entity)], &member};
+      row -= static_cast<Row>(own.size());
+    }
+    std::abort();   // unite() put there no others
+  }
+
   /// Of rows with equal dedup key and event_time only the one with the least (known_at, content) counts.
   bool counts(const Rows& rows, Row row) const {
     if (rows.dedup_key(row).is_null()) return true;
@@ -120,8 +141,10 @@ class Definition {
   }
 
   bool visible(const TimelineStep& timeline, Row row, std::size_t decision) const {
-    const Rows& rows = input_.sources[static_cast<std::size_t>(timeline.source)].rows;
-    const Source& source = rows.source();
+    const Source& source = contract_.sources()[static_cast<std::size_t>(timeline.source)];
+    const Origin own = origin(timeline, row);
+    const Rows& rows = *own.rows;
+    row = own.row;
     const Instant as_of = input_.requests.as_of[decision];
     if (rows.known_at[row] > as_of) return false;
     if (source.retention && rows.event_time[row] < minus(as_of, *source.retention)) return false;
@@ -130,13 +153,13 @@ class Definition {
     } else if (!counts(rows, row)) {
       return false;
     }
-    if (timeline.source != contract_.request_of()) return true;
+    if (own.source != contract_.request_of()) return true;
     const auto asked = [&](int field) { return field < 0 ? Slot{} : input_.requests.fields[static_cast<std::size_t>(field)][static_cast<Row>(decision)]; };
     const Slot key = asked(input_.plan->request_key());
     if (!key.is_null() && rows.dedup_key(row) == key) return false;
     if (rows.event_time[row] != as_of) return true;
-    const Slot sequence = rows.sequence(row, timeline.source_entity), own = asked(timeline.request_sequence);
-    return timeline.request_sequence >= 0 && !own.is_null() && (sequence.is_null() || sequence.integer() < own.integer());
+    const Slot sequence = rows.sequence(row, own.source_entity), before = asked(timeline.request_sequence);
+    return timeline.request_sequence >= 0 && !before.is_null() && (sequence.is_null() || sequence.integer() < before.integer());
   }
 
   template <class CellOf>
@@ -160,7 +183,6 @@ class Definition {
 
   const ReplayInput& input_;
   const Contract& contract_;
-  const ReplayOptions& options_;
 };
 
 }  // namespace
@@ -168,8 +190,12 @@ class Definition {
 Result<FeatureTable> reference(const Contract& contract, const Table& decisions, const std::map<std::string, Table>& sources, const ReplayOptions& options) {
   auto read = read_input(contract, decisions, sources, options);
   if (!read) return read.error();
-  const ReplayInput& input = read.value();
-  const Definition definition(input, options);
+  ReplayInput& input = read.value();
+  std::vector<std::vector<bool>> all;
+  for (const SourceBatch& batch : input.sources) all.emplace_back(batch.rows.size(), true);
+  for (SourceBatch& batch : input.sources)
+    if (batch.rows.source().is_union()) unite(input.sources, all, batch);
+  const Definition definition(input);
   const VectorBuilder builder(*input.plan, *input.pool);
 
   FeatureTable table(input.plan, decisions, input.pool);

@@ -64,7 +64,7 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
       timeline_(program_, rows_, in.step.source_entity), edges_(program_.edges), filters_(program_.filters.size()), series_(program_.series.size()),
       places_(program_.places.size()), ranges_(program_.ranges.size()), takes_(program_.takes.size()), values_(program_.windows.size()),
       statuses_(program_.windows.size()), edge_positions_(program_.edges.size()), request_(in.input.requests.fields.size()),
-      may_be_mixed_(program_.known_column >= 0 || program_.hidden_column >= 0 || (in.step.is_request_source && !in.own_rows_apart)) {
+      may_be_mixed_(program_.known_column >= 0 || program_.hidden_column >= 0 || (in.step.is_request_source && !in.own_rows_apart) || in.step.request_member >= 0) {
   const auto sized = [](auto&... batches) { (batches.resize(capacity), ...); };
   decisions_.resize(capacity);
   sized(asked_, causes_, own_);
@@ -249,11 +249,21 @@ void Sweep::cut_to_known(std::size_t n) {
       const Slot key = requests.fields[static_cast<std::size_t>(in_.input.plan->request_key())][decisions_[at]];
       own_row = in_.keys.reaches(key, decisions_[at], [&](Row row) { return is_before(row, decisions_[at]); });
     }
+    const bool in_union = in_.step.request_member >= 0;
+    if (in_union) {
+      for (const int f : request_fields_) request_[static_cast<std::size_t>(f)] = requests.fields[static_cast<std::size_t>(f)][decisions_[at]];
+      Asked asked;
+      asked.request = request_;
+      compare_with_request(*in_.input.plan, in_.step, asked);
+      own_row = in_.keys.reaches(asked.key, decisions_[at], [&](Row row) { return is_before(row, decisions_[at]); });
+    }
     for (std::size_t place = 0; place < places_.size(); ++place) {
       if (program_.places[place].last < 0) continue;
       PlaceState& p = places_[place];
       const std::uint32_t last = p.last[i], first = std::min(p.first[i], last);
-      p.mixed[i] = own_row || (!none_behind && last > known) || timeline_.corrected(first, last);
+      // Rows of a union at the request's own instant are its own member's or another's.
+      const bool own_instant = in_union && last > 0 && timeline_.times()[last - 1] == asked_[at];
+      p.mixed[i] = own_row || own_instant || (!none_behind && last > known) || timeline_.corrected(first, last);
       p.known_first[i] = std::min(first, known);
       p.known_last[i] = std::min(last, known);
     }
@@ -451,9 +461,8 @@ void Sweep::fold_rest(std::size_t n) {
       Asked asked;
       asked.as_of = asked_[at];
       asked.complete_from = in_.complete_from;
-      if (const int key = in_.input.plan->request_key(); key >= 0 && in_.step.is_request_source) asked.key = request_[static_cast<std::size_t>(key)];
-      if (in_.step.request_sequence >= 0) asked.sequence = request_[static_cast<std::size_t>(in_.step.request_sequence)];
       asked.request = request_;
+      compare_with_request(*in_.input.plan, in_.step, asked);
       asked.made = &in_.made;
       const TimelineView view = timeline_.view();
       Positions positions;

@@ -1,5 +1,7 @@
 #include <featlib/window/read.hpp>
 
+#include <featlib/events/union_rows.hpp>
+
 #include "window/fold/visit.hpp"
 
 #include <algorithm>
@@ -20,6 +22,26 @@ Interval interval_of(const Span& span, const Source& source, Instant as_of) noex
 bool sequence_before(Slot row, Slot request) noexcept {
   if (request.is_null()) return false;
   return row.is_null() || row.integer() < request.integer();
+}
+
+void compare_with_request(const Plan& plan, const TimelineStep& timeline, Asked& asked) noexcept {
+  asked.key = asked.sequence = {};
+  const Contract& contract = plan.contract();
+  const bool hides = timeline.is_request_source || timeline.request_member >= 0;
+  if (const int key = plan.request_key(); hides && key >= 0) {
+    const Source& source = contract.sources()[static_cast<std::size_t>(timeline.source)];
+    const auto field = static_cast<std::size_t>(key);
+    asked.key = in_union(source.fields[static_cast<std::size_t>(source.dedup_field)], contract.request()[field], asked.request[field]);
+  }
+  if (timeline.request_sequence >= 0) asked.sequence = asked.request[static_cast<std::size_t>(timeline.request_sequence)];
+}
+
+bool is_own(const TimelineStep& timeline, const Rows& rows, Row row, const Asked& asked) noexcept {
+  const bool in_union = timeline.request_member >= 0;
+  if (in_union ? static_cast<int>(rows.member[row]) != timeline.request_member : !timeline.is_request_source) return false;
+  if (!asked.key.is_null() && rows.dedup_key(row) == asked.key) return true;
+  if (!in_union || rows.event_time[row] != asked.as_of) return false;
+  return timeline.request_sequence < 0 || !sequence_before(rows.sequence(row, timeline.source_entity), asked.sequence);
 }
 
 Positions locate(const TimelineStep& timeline, const Span& span, const TimelineView& view, const Asked& asked) noexcept {

@@ -239,7 +239,7 @@ TEST_CASE("a table of a union is refused, one that it lacks is not missed") {
     REQUIRE_FALSE(result);
     std::vector<std::string> messages;
     for (const Failure& failure : result.error().failures())
-      if (failure.path == "all_payments" && failure.code != ErrorCode::unsupported) messages.push_back(failure.message);
+      if (failure.path == "all_payments") messages.push_back(failure.message);
     return messages;
   };
   const std::vector<std::string> refused{"`all_payments` is a union: its rows are those of its members"};
@@ -248,11 +248,4 @@ TEST_CASE("a table of a union is refused, one that it lacks is not missed") {
   ReplayOptions options;
   options.complete_from["all_payments"] = 0;
   CHECK(read({}, options) == refused);
-}
-
-TEST_CASE("features of a union are refused rather than computed of no rows") {
-  const auto result = read_sources(accepted(), {}, {});
-  REQUIRE_FALSE(result);
-  CHECK(result.error().failures()[0].code == ErrorCode::unsupported);
-  CHECK_THROWS_AS(State(std::make_shared<const Plan>(accepted()), {}), Error);
 }

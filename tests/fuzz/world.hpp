@@ -55,6 +55,7 @@ inline Action draw(World& world, Bytes bytes, Case& c) {
   const auto& sources = c.contract.sources();
   Action out{random.pick(kinds)};
   out.source = static_cast<std::size_t>(random.below(static_cast<int>(sources.size())));
+  if (sources[out.source].is_union()) out.source = static_cast<std::size_t>(sources[out.source].members[0].source);
   const Source& source = sources[out.source];
   const bool corrects = out.kind == Kind::amend || out.kind == Kind::correct;
   if ((out.kind == Kind::label && !takes_labels(source)) || (corrects && source.dedup_field < 0)) out.kind = Kind::observe;

@@ -85,7 +85,8 @@ inline ReplayOptions options_of(const Case& c, int threads) {
 
 inline std::map<std::string, Table> tables_of(const Case& c, std::size_t rows_per_batch = 0) {
   std::map<std::string, Table> out;
-  for (std::size_t s = 0; s < c.rows.size(); ++s) out.emplace(c.contract.sources()[s].name, source_table(c.contract.sources()[s], c.rows[s], rows_per_batch, c.amendments[s]));
+  for (std::size_t s = 0; s < c.rows.size(); ++s)
+    if (!c.contract.sources()[s].is_union()) out.emplace(c.contract.sources()[s].name, source_table(c.contract.sources()[s], c.rows[s], rows_per_batch, c.amendments[s]));
   return out;
 }
 

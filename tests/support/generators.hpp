@@ -72,6 +72,7 @@ class ContractMaker {
     }
     sources_["events"] = source(true);
     if (random_.percent(40)) sources_["other"] = source(random_.percent(60));
+    if (random_.percent(40)) unite();
 
     Json contract = {{"featlib", 1}, {"name", "generated"}, {"version", "1.0.0"}, {"owner", "tests@example.com"}};
     for (const auto& [name, column] : sources_["events"]["columns"].items())
@@ -92,11 +93,16 @@ class ContractMaker {
       Duration need = 0;
       bool bounded = false;               // a decay over the whole retention needs an end to it
       for (const auto& feature : features) {
-        if (feature.value("from", "") != name) continue;
+        const std::string from = feature.value("from", "");
+        if (from != name && !(from == "all" && is_member(name))) continue;
         need = std::max(need, AggregateMaker::reach(feature));
         bounded = bounded || (feature["aggregate"].get<std::string>().starts_with("decay") && feature.contains("lifetime"));
       }
       need = std::max<Duration>(need, hour);
+      if (source.contains("union")) {      // keeps what its members do, or less
+        if (random_.percent(40)) source["retention"] = format_duration(need);
+        continue;
+      }
       const std::vector<Duration> kept{need, need, need + 1, need + day};
       source["retention"] = !bounded && random_.percent(15) ? "forever" : format_duration(random_.pick(kept));
     }
@@ -156,15 +162,65 @@ class ContractMaker {
     return out;
   }
 
+  bool is_member(const std::string& name) {
+    if (!sources_.contains("all")) return false;
+    const auto& members = sources_["all"]["union"];
+    return std::find(members.begin(), members.end(), name) != members.end();
+  }
+
+  /// A source of the same entities that says most things as `events` does, and some otherwise.
+  Json alike() {
+    Json out = sources_["events"], columns = out["columns"];
+    if (random_.percent(50)) out["event_time"]["column"] = "at";
+    if (random_.percent(50)) out.erase("keys");
+    if (random_.percent(40)) {
+      out.erase("available_time");
+      out["delay"] = random_.pick<std::string>({"0s", "1us", "1h"});
+    } else if (out.contains("available_time") && random_.percent(50)) {
+      out["available_time"]["column"] = "came";
+    }
+    if (random_.percent(40)) out.erase("sequence");
+    else if (random_.percent(50)) out["sequence"] = "turn";
+    if (random_.percent(60)) {             // the key: none, or another by name and type
+      columns.erase("event_id");
+      out.erase("dedup");
+      if (random_.percent(70)) {
+        out["dedup"] = "number";
+        columns["number"] = {{"type", random_.pick<std::string>({"string", "int64"})}};
+      }
+    }
+    std::vector<std::string> names;
+    for (const auto& [name, column] : columns.items())
+      if (name != "event_id" && name != "number" && name != "checked" && name != "verdict") names.push_back(name);
+    if (names.size() > 1 && random_.percent(40)) columns.erase(random_.pick(names));
+    out["columns"] = columns;
+    return out;
+  }
+
+  /// `all`, of `events` and one or two sources like it; `seen_as_` keeps what it has of theirs.
+  void unite() {
+    std::vector<std::string> members{"events", "more"};
+    if (random_.percent(30)) members.push_back("rest");
+    for (const std::string& name : members)
+      if (name != "events") sources_[name] = alike();
+    random_.shuffle(members);
+    seen_as_ = {{"entities", sources_["events"]["entities"]}, {"columns", Json::object()}};
+    for (const auto& [name, column] : sources_["events"]["columns"].items())
+      if (std::all_of(members.begin(), members.end(), [&](const std::string& m) { return sources_[m]["columns"].contains(name) && sources_[m]["columns"][name] == column; }))
+        seen_as_["columns"][name] = column;
+    if (!seen_as_["columns"].empty()) sources_["all"] = {{"union", members}};
+  }
+
   Json aggregate() {
     std::vector<std::string> names;
     for (const auto& [name, source] : sources_.items()) names.push_back(name);
     const std::string from = random_.pick(names);
     Json out = {{"from", from}};
-    const auto entities = entities_of(sources_[from]);
+    const Json& source = from == "all" ? seen_as_ : sources_[from];
+    const auto entities = entities_of(source);
     if (entities.size() > 1) out["by"] = random_.pick(entities);
-    AggregateMaker maker(random_, sources_[from]["columns"], request_, label_delay_, windows_, offsets_);
-    maker.fill(out, from == "events");
+    AggregateMaker maker(random_, source["columns"], request_, label_delay_, windows_, offsets_);
+    maker.fill(out, from == "events" || from == "all");
     if (maker.type() == "float64" || maker.type() == "int64") numbers_.push_back("a" + std::to_string(aggregates_));
     ++aggregates_;
     return out;
@@ -172,7 +228,7 @@ class ContractMaker {
 
   Random& random_;
   int least_, most_;
-  Json entities_ = Json::object(), sources_ = Json::object(), request_ = Json::object();
+  Json entities_ = Json::object(), sources_ = Json::object(), request_ = Json::object(), seen_as_;
   std::vector<std::string> windows_, offsets_, numbers_;
   std::string label_delay_;
   int aggregates_ = 0;
@@ -348,8 +404,9 @@ class ValueMaker {
 
   /// One source of which rows may be missing.
   std::map<std::string, Instant> complete_from(const std::vector<Source>& sources) {
-    const std::string& name = random_.pick(sources).name;
-    return {{name, random_.pick(event_time) + random_.below(2)}};
+    const Source& source = random_.pick(sources);
+    if (source.is_union()) return {};
+    return {{source.name, random_.pick(event_time) + random_.below(2)}};
   }
 
   Ask ask(const Contract& contract, const std::vector<std::vector<Values>>& rows) {
@@ -412,6 +469,7 @@ inline Case make_case(std::uint64_t seed) {
   detail::ValueMaker values(random, out.contract);
   const auto& sources = out.contract.sources();
   for (std::size_t s = 0; s < sources.size(); ++s) {
+    if (sources[s].is_union()) continue;
     out.rows[s] = values.rows(out.contract, sources[s]);
     for (int i = 0, n = takes_labels(sources[s]) ? random.below(5) : 0; i < n; ++i) out.labels[s].push_back(values.label(sources[s], out.rows[s]));
     for (int i = 0, n = sources[s].dedup_field >= 0 && seed % 3 == 0 ? random.below(8) : 0; i < n; ++i)

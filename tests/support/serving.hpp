@@ -180,7 +180,8 @@ class Server {
   }
   std::map<std::string, Table> exported() const {
     std::map<std::string, Table> out;
-    for (std::size_t s = 0; s < contract().sources().size(); ++s) out.emplace(contract().sources()[s].name, exported(static_cast<int>(s)));
+    for (std::size_t s = 0; s < contract().sources().size(); ++s)
+      if (!contract().sources()[s].is_union()) out.emplace(contract().sources()[s].name, exported(static_cast<int>(s)));
     return out;
   }
 

@@ -41,7 +41,7 @@ struct RowReport {
 struct SourceBatch {
   Rows rows;
   RowReport report;
-  Instant complete_from = always;     ///< from the table's metadata (an export that lost history)
+  Instant complete_from = always;     ///< the table's metadata (an export that lost history), or later as the caller says
 };
 
 /// Ids of every entity's keys, shared by the sources and the requests of one run.
@@ -76,6 +76,9 @@ std::vector<bool> settle_copies(Rows& rows, RowReport& report, int threads = 1);
 bool keys_rise(const Rows& rows, int threads);
 /// Sets `hidden_at` by the corrections of each key; rows that no decision can ever see no longer count.
 void settle_corrections(Rows& rows, std::vector<bool>& counts);
+
+/// Fills a union with the rows of its members that count, once these are settled; its history is whole from where all of theirs are.
+void unite(std::vector<SourceBatch>& sources, const std::vector<std::vector<bool>>& counts, SourceBatch& a_union);
 
 /// Decisions to answer: what each asked, by Contract::request().
 struct Requests {

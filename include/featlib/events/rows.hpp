@@ -72,6 +72,7 @@ class Rows {
   std::vector<SlotColumn> fields;                  ///< by Source::fields
   std::vector<RowColumn<Instant, true>> stamps;    ///< by gated field (gate_of): when the cell is known; `never` for a null cell
   std::vector<RowColumn<EntityId, true>> entity;   ///< by Source::entities
+  RowColumn<std::uint32_t, false> member;          ///< of a union: index into Source::members of the row's own; else empty
 
   // Versions, all three empty while no key is corrected. A retraction is a row without entities: no timeline holds it.
   std::vector<Correction> correction;
@@ -107,7 +108,7 @@ class Rows {
 
   /// Order of content: declared columns by name (gated ones are no content), entity keys, sequences; null first.
   std::strong_ordering compare_content(Row a, Row b) const;
-  /// Order inside an entity: (event_time, sequence, dedup key, content), then what is left to tell rows apart. Total, independent of arrival.
+  /// Order inside an entity: (event_time, sequence, dedup key, content, member of a union), then what is left to tell rows apart. Total, independent of arrival.
   std::strong_ordering compare_order(Row a, Row b, int source_entity) const;
   /// Order of a key's corrections, (known_at, version), then what is left to tell them apart: of those known the last one counts.
   std::strong_ordering compare_versions(Row a, Row b) const;

@@ -41,12 +41,10 @@ struct TimelineStep {
   int source_entity = 0;
   int entity = 0;
   bool is_request_source = false;     ///< this source is request_of
+  int request_member = -1;            ///< of a union: the member that is request_of
   int request_sequence = -1;          ///< index into Contract::request() of the request's sequence on this entity
   std::vector<WindowStep> windows;
 };
-
-/// The failure of a contract that reads a union, while nothing computes its values: a wrong number would be worse.
-Failure not_computed(const Source& a_union);
 
 class Plan {
  public:

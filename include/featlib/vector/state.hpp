@@ -140,6 +140,12 @@ class State {
     bool empty() const noexcept { return rows.empty() && labels.empty() && versions.empty(); }
   };
   using Key = std::pair<std::uint64_t, int>;
+  /// A union that a source is a member of.
+  struct InUnion {
+    int source = 0;
+    int member = 0;
+    std::vector<Row> rows;           ///< by the member's rows: the union's, no_row for one that is not in its timelines
+  };
   struct SourceState {
     explicit SourceState(Rows r);
     SourceState(SourceState&&) noexcept;
@@ -153,6 +159,7 @@ class State {
     std::deque<std::pair<Instant, Key>> waiting;       ///< labels and corrections by deadline
     Instant complete_from = always;
     Instant evicted_to = always;
+    std::vector<InUnion> unions;                       ///< those that features read
     std::unique_ptr<Rows> archive;
     SourceCounters counters;
   };
@@ -193,7 +200,12 @@ class State {
     for (std::size_t e = 0; e < state.timelines.size(); ++e)
       if (const EntityId id = state.rows.entity[e][row]; state.timelines[e] && id != no_entity) use(*state.timelines[e], id);
   }
-  void find_own_rows(const SourceState& state, int source_entity, EntityId id, Slot key);
+  void join_unions();
+  void insert(InUnion& in, const Rows& rows, Row row);
+  void remove(InUnion& in, Row row);
+  void changed(const InUnion& in, const Rows& rows, Row row);
+  void expire(InUnion& in, Row row);
+  void find_own_rows(const TimelineStep& step, EntityId id, const Asked& asked);
   Instant stamp_correction(SourceState& state, int source, const Keyed& keyed, Row own, Instant own_clock, Told& told);
   void add_version(SourceState& state, Keyed& keyed, Slot key, Version version, std::optional<std::int64_t> told);
   void settle(SourceState& state, const Keyed& keyed);

@@ -60,6 +60,13 @@ struct Asked {
   MadeTexts* made = nullptr;           ///< takes the results of aggregates for which makes_text()
 };
 
+/// Fills in what the rows of the request's source are compared with: its key and its sequence, null where they hide nothing.
+void compare_with_request(const Plan& plan, const TimelineStep& timeline, Asked& asked) noexcept;
+
+/// Whether a row is the request's own. In a union, where rows of other members stand between those of the request's source at
+/// the request's own instant, also whether it is one of these that is not before the request; elsewhere locate() leaves them out.
+bool is_own(const TimelineStep& timeline, const Rows& rows, Row row, const Asked& asked) noexcept;
+
 /// Positions [first, last) in a timeline.
 struct Positions {
   std::size_t first = 0, last = 0;

@@ -33,7 +33,7 @@ inline bool seen(const Window& w, std::size_t position) {
   if (w.view.fetcher) w.view.fetcher->reach(position);
   const Row row = w.view.order[position];
   if (!w.rows().counts_at(row, w.asked.as_of)) return false;
-  return !w.timeline.is_request_source || w.asked.key.is_null() || w.rows().dedup_key(row) != w.asked.key;
+  return !is_own(w.timeline, w.rows(), row, w.asked);
 }
 
 /// The positions of the run of a session: back from the head while no distance is longer than the gap.
