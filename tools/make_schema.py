@@ -142,7 +142,7 @@ MEANINGS = {
         "description": Meaning(TEXT, "", "Where the rows come from."),
     },
     "union_source": {
-        "union": Meaning(TEXTS, None, "Sources whose rows this one is made of, two or more; rows at the same instant are in this order.", "unknown-name, bad-value"),
+        "union": Meaning(TEXTS, None, "Sources whose rows this one is made of, two or more; rows alike in all that orders rows are in this order.", "unknown-name, bad-value"),
         "retention": Meaning(RETENTION, "(the least of its members')", "How far back its features look.", "bad-duration, bad-value"),
         "description": Meaning(TEXT, "", "Where the rows come from."),
     },

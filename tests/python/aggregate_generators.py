@@ -61,7 +61,7 @@ class AggregateFeatures:
         if rng.random() < 0.3:
             feature["where"] = expression(self._row_condition(source, read))
         reads_labels = any("available_after" in spec["columns"][c] for c in read)
-        includes = source == "events" and not any(self._gated(source, c) for c in read)
+        includes = source in ("events", "all") and not any(self._gated(source, c) for c in read)
         includes = includes and (self.request_of or "event_id" not in read) and rng.random() < 0.25
 
         offset = "0s" if includes else rng.choice(self.offsets)

@@ -77,6 +77,8 @@ class _Contract(AggregateFeatures):
         self.sources = {"events": self._source(dedup=True)}
         if rng.random() < 0.4:
             self.sources["other"] = self._source(dedup=rng.random() < 0.5)
+        if rng.random() < 0.35:
+            self._unite()
         self.request_of = "events" if rng.random() < 0.6 else None
         self.request = {
             name: field
@@ -96,7 +98,11 @@ class _Contract(AggregateFeatures):
 
     def as_dict(self):
         contract = {"featlib": 1, "name": "generated", "version": "1.0.0", "owner": "tests@example.com"}
-        contract |= {"entities": self.entities, "sources": self.sources}
+        sources = {
+            name: {k: v for k, v in spec.items() if "union" not in spec or k in ("union", "retention")}
+            for name, spec in self.sources.items()
+        }
+        contract |= {"entities": self.entities, "sources": sources}
         if self.request_of:
             contract["request_of"] = self.request_of
         if self.request:
@@ -132,6 +138,40 @@ class _Contract(AggregateFeatures):
             columns["verdict"] = {"type": "float64", "nan": "null", "available_at": "checked"}
         return source | {"columns": columns}
 
+    def _unite(self):
+        """`all`, of `events` and one or two sources that say most things alike; its columns and entities are for drawing features."""
+        rng = self.rng
+        members = ["events", "more", "rest"][: rng.choice([2, 2, 3])]
+        for name in members[1:]:
+            self.sources[name] = self._alike()
+        rng.shuffle(members)
+        specs = [self.sources[name] for name in members]
+        columns = {c: f for c, f in specs[0]["columns"].items() if all(s["columns"].get(c) == f for s in specs)}
+        if columns:
+            entities = specs[0].get("entities") or [specs[0]["entity"]]
+            self.sources["all"] = {"union": members, "entities": entities, "columns": columns}
+
+    def _alike(self):
+        rng = self.rng
+        source = self.sources["events"] | {"columns": dict(self.sources["events"]["columns"])}
+        columns = source["columns"]
+        if rng.random() < 0.5:
+            source.pop("keys", None)
+        if rng.random() < 0.4:
+            source.pop("available_time", None)
+            source["delay"] = rng.choice(["0s", "1us", "1h"])
+        if rng.random() < 0.4:
+            source.pop("sequence", None)
+        key = rng.random()
+        if key < 0.3:
+            del source["dedup"], columns["event_id"]
+        elif key < 0.6:  # texts here, numbers there
+            columns["event_id"] = {"type": "int64" if columns["event_id"]["type"] == "string" else "string"}
+        spare = [c for c in columns if c not in ("event_id", "checked", "verdict")]
+        if len(spare) > 1 and rng.random() < 0.4:
+            del columns[rng.choice(spare)]
+        return source
+
     def _gated(self, source, column):
         field = self.sources[source]["columns"][column]
         return "available_after" in field or "available_at" in field
@@ -139,8 +179,13 @@ class _Contract(AggregateFeatures):
     # Retention follows the features, so that the largest window often just fits.
     def _retentions(self):
         for name, source in self.sources.items():
-            readers = [f for f in self.features.values() if f.get("from") == name]
+            names = [name] + ["all"] * (name in self.sources.get("all", {}).get("union", []))
+            readers = [f for f in self.features.values() if f.get("from") in names]
             need = max((reach(f) for f in readers), default=HOUR) or 1
+            if "union" in source:  # keeps what its members do, or less
+                if readers and self.rng.random() < 0.4:
+                    source["retention"] = f"{need}us"
+                continue
             # A decay over the whole retention needs an end to it.
             bounded = any(f["aggregate"].tree[0].startswith("decay") and "lifetime" in f for f in readers)
             last = f"{need}us" if bounded else "forever"
@@ -261,7 +306,7 @@ class Pools:
                 spans |= {offset + into, offset + into + width}
             inside |= {offset + (2 * gap or width) * i // 8 for i in range(1, 8)}
         for source in contract["sources"].values():
-            if source["retention"] != "forever":
+            if source.get("retention", "forever") != "forever":
                 spans.add(oracle.duration(source["retention"]))
         spans = sorted(spans)
         pool = [*([spans] * 2), *([sorted(inside)] * 3 if inside else [])]
@@ -467,7 +512,7 @@ def triple(rng: random.Random, history=False, corrected=False, ties=False) -> Tr
     """One case. `history`: the sources look exported, with known_at and label stamps. `corrected`: some rows correct others."""
     contract = _Contract(rng).as_dict()
     pools = Pools(rng, contract)
-    sources = {name: _rows(rng, contract, pools, name) for name in contract["sources"]}
+    sources = {name: _rows(rng, contract, pools, name) for name, spec in contract["sources"].items() if "union" not in spec}
     for name, rows in sources.items():
         if corrected and "dedup" in contract["sources"][name]:
             rows += corrections(rng, contract, pools, name, rows, ties)

@@ -100,6 +100,7 @@ class _Row:
     """One event after its raw values were read."""
 
     def __init__(self, source, raw):
+        self.source = source
         self.correction = raw.get("correction") or None
         self.version = raw.get("version") or 0
         # An exported history says when serving knew the row; that outranks the producer's clock.
@@ -136,6 +137,7 @@ class _Row:
         self.cells = cells
 
         keys = {entity: tuple(raw.get(column) for column in columns) for entity, columns in source.keys.items()}
+        self.key_parts = keys
         self.sequence = {entity: raw.get(column) for entity, column in source.sequence.items()}
         self.content = tuple(
             [_nulls_first(cells[name]) for name in sorted(cells)]
@@ -153,6 +155,23 @@ class _Row:
             self.content,
             self.known_at,
             tuple(_nulls_first(self.gated[name]) for name in sorted(self.gated)),
+        )
+
+    def order_in(self, union, entity):
+        """The same among the rows of a union: of what the union has, numeric keys before texts, then the order of its members."""
+        content = (
+            [_nulls_first(self.cells[name]) for name in sorted(union.columns) if name not in union.gated]
+            + [_nulls_first(part) for other in sorted(union.keys) for part in self.key_parts[other]]
+            + [_nulls_first(self.sequence.get(other)) for other in sorted(union.sequence)]
+        )
+        return (
+            self.event_time,
+            _nulls_first(self.sequence.get(entity)),
+            (self.dedup is not None, isinstance(self.dedup, str), self.dedup if self.dedup is not None else 0),
+            tuple(content),
+            union.members.index(self.source.name),
+            self.known_at,
+            tuple(_nulls_first(self.gated[name]) for name in sorted(union.gated)),
         )
 
     def version_order(self):
@@ -177,7 +196,7 @@ class _Source:
 
     def __init__(self, contract, name, rows):
         spec = contract["sources"][name]
-        self.name = name
+        self.name, self.members = name, [name]
         entities = spec["entities"] if "entities" in spec else [spec["entity"]]
         renamed = spec.get("keys", {})
         self.keys = {e: _listed(renamed.get(e, contract["entities"][e]["key"])) for e in entities}
@@ -231,6 +250,28 @@ class _Source:
                 for name in winner.gated
             }
             yield winner
+
+
+class _Union:
+    """The rows of the members that count, in each entity's order. Copies, corrections and labels are the member's own."""
+
+    def __init__(self, contract, name, sources):
+        spec = contract["sources"][name]
+        self.name, self.members = name, spec["union"]
+        own = [sources[member] for member in self.members]
+        self.columns = {c: f for c, f in own[0].columns.items() if all(source.columns.get(c) == f for source in own)}
+        self.gated = [c for c in own[0].gated if c in self.columns]
+        self.keys = [entity for entity in own[0].keys if all(entity in source.keys for source in own)]
+        self.sequence = [entity for entity in self.keys if any(entity in source.sequence for source in own)]
+        kept = spec.get("retention", "forever")
+        self.retention = min([source.retention for source in own] + [math.inf if kept == "forever" else duration(kept)])
+        self.timelines = {entity: {} for entity in self.keys}
+        for entity, timelines in self.timelines.items():
+            for source in own:
+                for key, rows in source.timelines[entity].items():
+                    timelines.setdefault(key, []).extend(rows)
+            for timeline in timelines.values():
+                timeline.sort(key=lambda row, entity=entity: row.order_in(self, entity))
 
 
 # --- expressions --------------------------------------------------------------------------------------------------------
@@ -453,7 +494,7 @@ class _Evaluation:
 
         if value is BAD:
             return None, ERROR
-        if interval[0] < self.complete_from.get(source.name, -math.inf):
+        if interval[0] < max(self.complete_from.get(name, -math.inf) for name in source.members):
             return None, HISTORY_INCOMPLETE
         if rows < feature.get("min_rows", self.contract.get("defaults", {}).get("min_rows", 0)):
             return None, INSUFFICIENT_HISTORY
@@ -519,6 +560,7 @@ class _Evaluation:
         as_of = self.request.as_of
         if row.known_at > as_of or row.event_time < as_of - source.retention:
             return False
+        source = row.source  # in a union the member's
         corrections = [c for c in source.corrections.get(row.dedup, ()) if c.known_at <= as_of]
         if corrections and row is not corrections[-1]:
             return False
@@ -540,7 +582,8 @@ def evaluate(contract, decisions, sources, complete_from=None):
     sources        {source: rows as dicts}, raw as they came, or an exported history with `known_at` and `<column>__known_at`
     complete_from  {source: the instant since which its history is whole}; not in it: always
     """
-    tables = {name: _Source(contract, name, sources[name]) for name in contract["sources"]}
+    tables = {name: _Source(contract, name, sources[name]) for name, spec in contract["sources"].items() if "union" not in spec}
+    tables |= {name: _Union(contract, name, tables) for name, spec in contract["sources"].items() if "union" in spec}
     answers = []
     for raw in decisions:
         try:

@@ -7,6 +7,9 @@ both. The first is `replay`, the second a `Scorer` that decides on each row befo
 How a frame is said in the contract: the row itself is the request (`request_of`, `include_request`), rows of one instant are
 ordered by insertion (`sequence`), `ROWS n PRECEDING` is `last: n + 1`, `MAXSIZE n` is `last: n` within `window`, EXCLUDE
 CURRENT_ROW leaves `include_request` out, EXCLUDE CURRENT_TIME asks with a null sequence, before all rows of its instant.
+UNION is a `union` of a source a table, of which the decided table's is left out where INSTANCE_NOT_IN_WINDOW says so. The
+others have no sequence: at one instant their rows stand before those of the decided table, also for EXCLUDE CURRENT_TIME,
+whose windows over unions end before the instant instead.
 """
 
 import json
@@ -89,6 +92,9 @@ class Frame:
         self.tables = [rows_of(t) for t in case["tables"]]
         self.features = {}
         self.union_only = "instance_not_in_window" in window["attr"]
+        self.members = [f"table_{u}" for u in window["union"]] + ([] if self.union_only else ["events"])
+        self.source = self.members[0] if len(self.members) == 1 else "all"
+        self.bounds = "[)" if window["union"] and "current_time" in window["attr"] else "[]"
 
     def condition(self, text):
         column, operator, right = re.fullmatch(r"([\w`]+)\s*(>=|<=|<>|!=|>|<|=+)\s*(.+)", text.strip()).groups()
@@ -141,7 +147,7 @@ class Frame:
         keys = self.span()
         if keys is None:
             return self.add_of_rows(name, function, arguments[0].strip("`"))
-        spec = {"description": "x", "from": "events", "bounds": "[]"} | keys | {"aggregate": self.aggregate(function, arguments)}
+        spec = {"description": "x", "from": self.source, "bounds": self.bounds} | keys | {"aggregate": self.aggregate(function, arguments)}
         self.features[name] = spec
         return name
 
@@ -151,7 +157,7 @@ class Frame:
         rows = [f"{name}_{k}" for k in range(first, last + 1)]
         for k, row in zip(range(first, last + 1), rows, strict=True):
             aggregate = {"aggregate": f"lag({column}, {k - 1})", "nulls": "keep"}
-            self.features[row] = {"description": "x", "from": "events", "bounds": "[]", "lifetime": True} | aggregate
+            self.features[row] = {"description": "x", "from": self.source, "bounds": self.bounds, "lifetime": True} | aggregate
         if function in ("min", "max"):  # of texts too: from row to row
             best = rows[0]
             for i, row in enumerate(rows[1:]):
@@ -172,19 +178,22 @@ class Frame:
     def contract(self):
         columns = {n: {"type": t} for n, t in self.types.items()} | {"row_id": {"type": "int64"}}
         source = {"entity": "e", "event_time": {"column": "event_ms", "unit": "ms", "any_year": True}, "delay": "0s", "retention": "forever"}
-        source |= {"sequence": "inserted", "dedup": "row_id", "columns": columns}
+        source |= {"dedup": "row_id", "columns": columns}
+        sources = {f"table_{u}": source for u in self.window["union"]} | {"events": source | {"sequence": "inserted"}}
+        if len(self.members) > 1:
+            sources["all"] = {"union": self.members}
         keys = [f"key_{i}" for i in range(len(self.window["pk"]))]
         return fl.Contract.parse(json.dumps({
             "featlib": 1, "name": "case", "version": "1.0.0", "owner": "tests@example.com",
             "entities": {"e": {"key": keys, "type": ["string"] * len(keys)}},
-            "sources": {"events": source},
+            "sources": sources,
             "request_of": "events",
             "request": {n: {"type": t} for n, t in self.types.items()},
             "features": self.features,
         }))  # fmt: skip
 
     def row(self, table, index):
-        """A row of table 0 is a decision too; those of the others are events that come before it at one instant."""
+        """A row of table 0 is a decision too; keys of the tables rise from one to the next."""
         row = self.tables[table][index]
         keys = {f"key_{i}": str(row[k]) for i, k in enumerate(self.window["pk"])}
         first = sum(len(t) for t in self.tables[:table])
@@ -197,23 +206,25 @@ class Frame:
         return row
 
     def events(self):
-        out = [] if self.union_only else [self.row(0, i) for i in range(len(self.tables[0]))]
-        return out + [self.row(u, i) for u in self.window["union"] for i in range(len(self.tables[u]))]
+        """Source -> its rows; those of the decided table are no events where the window is of the others alone."""
+        own = {"events": [] if self.union_only else [self.row(0, i) for i in range(len(self.tables[0]))]}
+        return {f"table_{u}": [self.row(u, i) for i in range(len(self.tables[u]))] for u in self.window["union"]} | own
 
     def by_event_time(self):
         schema = [(n, ARROW[t]) for n, t in self.types.items()]
         schema += [(f"key_{i}", pa.string()) for i in range(len(self.window["pk"]))]
         schema = pa.schema(schema + [("event_ms", pa.int64()), ("inserted", pa.int64()), ("row_id", pa.int64())])
-        events = pa.Table.from_pylist(self.events(), schema=schema)
+        events = {name: pa.Table.from_pylist(rows, schema=schema) for name, rows in self.events().items()}
         decisions = pa.Table.from_pylist([self.request(i) for i in range(len(self.tables[0]))], schema=schema)
-        table = pa.table(fl.replay(self.contract(), decisions, {"events": events}, as_of=("event_ms", "ms")))
+        table = pa.table(fl.replay(self.contract(), decisions, events, as_of=("event_ms", "ms")))
         return {name: table[name].to_pylist() for name in self.features}
 
     def as_rows_arrive(self):
         scorer = fl.Scorer(fl.Bundle(contract=self.contract()), grace="40000d")
-        for row in self.events():
-            if row["inserted"] is None:
-                scorer.observe("events", row)
+        for name, rows in self.events().items():
+            for row in rows:
+                if name != "events":
+                    scorer.observe(name, {k: v for k, v in row.items() if k != "inserted"})
         out = {name: [] for name in self.features}
         for i in range(len(self.tables[0])):
             request = {k: v for k, v in self.request(i).items() if k != "event_ms"}

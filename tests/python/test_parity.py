@@ -252,7 +252,8 @@ def test_scorers_of_parts_merge_into_one_that_saw_everything():
 
 def labels_by_key(rng, case):
     """Labels that come by themselves, for keys of which the table holds one event time."""
-    for name, spec in case.contract["sources"].items():
+    for name in case.sources:
+        spec = case.contract["sources"][name]
         gated = generators.gated_columns(case.contract, name)
         if "dedup" not in spec or not gated:
             continue
