@@ -231,9 +231,7 @@ std::unique_ptr<PyScorer> make_scorer(const Bundle& bundle, const std::string& s
   }
   if (py::isinstance<py::dict>(complete_from)) {
     for (const auto& [source, instant] : py::reinterpret_borrow<py::dict>(complete_from)) {
-      const auto name = py::cast<std::string>(source);
-      if (auto refused = bundle.contract().refuses_rows(name)) throw Error({std::move(*refused)});
-      options.complete_from[name] = to_instant(instant, "complete_from");
+      options.complete_from[py::cast<std::string>(source)] = to_instant(instant, "complete_from");
     }
   } else if (!py::isinstance<py::str>(complete_from) || py::cast<std::string>(complete_from) != "always") {
     for (const Source& source : bundle.contract().sources())

@@ -7,7 +7,7 @@
 namespace featlib {
 
 Refusal State::retract(int source_index, Slot key, Told told) {
-  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  SourceState& state = taking_rows(source_index);
   if (key.is_null()) {
     ++state.counters.refused[Refusal::missing_key];
     return Refusal::missing_key;
@@ -23,7 +23,7 @@ Refusal State::retract(int source_index, Slot key, Told told) {
 }
 
 Refusal State::replace(int source_index, std::span<const Slot> slots, Told told) {
-  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  SourceState& state = taking_rows(source_index);
   Rows& rows = state.rows;
   const Source& source = rows.source();
   const Slot key = slots[static_cast<std::size_t>(source.dedup_field)];

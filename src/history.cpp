@@ -86,6 +86,7 @@ struct Line {
 }  // namespace
 
 void State::export_history(int source_index, ArrowArrayStream* out) const {
+  plan_->contract().require_rows(source_index);
   const SourceState& state = sources_[static_cast<std::size_t>(source_index)];
   const Source& source = state.rows.source();
   std::vector<Line> lines;

@@ -63,6 +63,7 @@ Refusal Scorer::observe(int source, std::span<const Cell> row) {
 }
 
 Refusal Scorer::observe_label(int source, const Cell& key, std::span<const std::pair<std::string_view, Cell>> cells) {
+  contract().require_rows(source);
   const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
   if (spec.dedup_field < 0) throw Error(ErrorCode::bad_row, fmt::format("source `{}` has no `dedup` key to find a label's row by", spec.name), "declare `dedup`");
   for (const auto& [name, cell] : cells)
@@ -79,6 +80,7 @@ Refusal Scorer::observe_label(int source, const Cell& key, std::span<const std::
 }
 
 void Scorer::require_correctable(int source, bool by_row, std::optional<Instant> available_time) const {
+  contract().require_rows(source);
   const Source& spec = contract().sources()[static_cast<std::size_t>(source)];
   if (auto failure = uncorrectable(spec, {})) throw Error({std::move(*failure)});
   if (!available_time) return;

@@ -17,6 +17,8 @@ State::~State() = default;
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
   const Contract& contract = plan_->contract();
+  for (const auto& [name, from] : options_.complete_from)
+    if (auto refused = contract.refuses_rows(name)) throw Error({std::move(*refused)});
   for (std::size_t s = 0; s < contract.sources().size(); ++s) {
     SourceState state(Rows(contract, static_cast<int>(s), pool_, Rows::Keeping::packed));
     state.timelines.resize(contract.sources()[s].entities.size());
@@ -50,8 +52,13 @@ State::State(std::shared_ptr<const Plan> plan, StateOptions options)
 
 // Door -------------------------------------------------------------------------------------------------------------
 
+State::SourceState& State::taking_rows(int source) {
+  plan_->contract().require_rows(source);
+  return sources_[static_cast<std::size_t>(source)];
+}
+
 Refusal State::observe(int source, std::span<const Cell> cells) {
-  SourceState& state = sources_[static_cast<std::size_t>(source)];
+  SourceState& state = taking_rows(source);
   const auto& fields = state.rows.source().fields;
   given_.assign(fields.size(), {});
   for (std::size_t f = 0; f < fields.size(); ++f) {
@@ -125,7 +132,7 @@ void State::hold(SourceState& state, Row row) {
 }
 
 Refusal State::observe_slots(int source_index, std::span<const Slot> slots, const Told& told) {
-  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  SourceState& state = taking_rows(source_index);
   Rows& rows = state.rows;
   const Source& source = rows.source();
   const auto refuse = [&](Refusal why) {
@@ -212,7 +219,7 @@ void State::keep(SourceState& state, int source_index, Keyed* keyed, Row row, Ro
 }
 
 Refusal State::observe_label(int source_index, std::span<const Slot> slots) {
-  SourceState& state = sources_[static_cast<std::size_t>(source_index)];
+  SourceState& state = taking_rows(source_index);
   const Source& source = state.rows.source();
   const Slot dedup = source.dedup_field < 0 ? Slot{} : slots[static_cast<std::size_t>(source.dedup_field)];
   if (dedup.is_null()) {

@@ -58,6 +58,10 @@ std::optional<Failure> Contract::refuses_rows(std::string_view name) const {
     if (!source.is_union()) given.push_back(source.name);
   return Failure{ErrorCode::unknown_source, std::string(name), 0, 0, fmt::format("the contract has no source `{}`", name), fmt::format("it has {}", fmt::join(given, ", "))};
 }
+void Contract::require_rows(int source) const {
+  const Source& spec = sources()[static_cast<std::size_t>(source)];
+  if (spec.is_union()) throw Error({*refuses_rows(spec.name)});
+}
 const std::vector<Failure>& Contract::warnings() const { return data_->warnings; }
 
 std::string Contract::resolved_json() const { return contract::resolved(*data_, std::nullopt).dump(2); }

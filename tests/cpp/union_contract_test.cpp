@@ -1,6 +1,5 @@
 // Unions as a contract says them: what of their members they have, how long they keep it, and who is given rows.
-#include <featlib/contract/contract.hpp>
-#include <featlib/plan/plan.hpp>
+#include <featlib/scorer.hpp>
 #include <featlib/vector/replay.hpp>
 #include <featlib/vector/state.hpp>
 
@@ -248,4 +247,41 @@ TEST_CASE("a table of a union is refused, one that it lacks is not missed") {
   ReplayOptions options;
   options.complete_from["all_payments"] = 0;
   CHECK(read({}, options) == refused);
+}
+
+TEST_CASE("the index of a union takes no rows, labels or corrections, and exports none") {
+  const auto plan = std::make_shared<const Plan>(accepted());
+  const int all = plan->contract().find_source("all_payments");
+  State state(plan, {});
+  const auto refuses = [&](auto&& give) {
+    try {
+      give();
+    } catch (const Error& error) {
+      return error.failures()[0].code == ErrorCode::unknown_source && error.failures()[0].help == "give card_payments, transfers";
+    }
+    return false;
+  };
+  CHECK(refuses([&] { state.observe(all, std::vector<Cell>(source(plan->contract(), "all_payments").fields.size())); }));
+  CHECK(refuses([&] { state.observe_slots(all, {}); }));
+  CHECK(refuses([&] { state.observe_label(all, {}); }));
+  CHECK(refuses([&] { state.replace(all, {}); }));
+  CHECK(refuses([&] { state.retract(all, {}); }));
+  CHECK(refuses([&] { state.export_history(all, nullptr); }));
+
+  Scorer scorer(Bundle::make(plan->contract(), std::nullopt).value());
+  CHECK(refuses([&] { scorer.observe(all, {}); }));
+  CHECK(refuses([&] { scorer.observe_label(all, {}, {}); }));
+  CHECK(refuses([&] { scorer.replace(all, {}); }));
+  CHECK(refuses([&] { scorer.retract(all, {}); }));
+}
+
+TEST_CASE("a state is told since when it knows the members, never a union or a source that is not there") {
+  for (const auto* name : {"all_payments", "nobody"}) {
+    StateOptions options;
+    options.complete_from[name] = 0;
+    CHECK_THROWS_AS(State(std::make_shared<const Plan>(accepted()), options), Error);
+  }
+  StateOptions options;
+  options.complete_from["transfers"] = 0;
+  CHECK_NOTHROW(State(std::make_shared<const Plan>(accepted()), options));
 }

@@ -212,6 +212,8 @@ class Contract {
   int find_request(std::string_view name) const;
   /// Why no rows can be given under a name: no source has it, or a union, whose members have the rows. Nothing when they can.
   std::optional<Failure> refuses_rows(std::string_view source) const;
+  /// Throws it for the index of a union.
+  void require_rows(int source) const;
 
   /// Lower-case hex SHA-256 of the canonical resolved form.
   std::string fingerprint(FingerprintKind kind) const;

@@ -68,6 +68,8 @@ class State {
   const Plan& plan() const noexcept { return *plan_; }
   const StateOptions& options() const noexcept { return options_; }
 
+  // Rows are given to sources of their own: the index of a union throws unknown-source, as does its name in the options.
+
   /// A row, one Cell a field of Source::fields, in that order. A refused row is counted and changes nothing.
   Refusal observe(int source, std::span<const Cell> cells);
   /// The same for slots already converted (tables, dicts); takes the references of their texts.
@@ -172,6 +174,7 @@ class State {
   /// Rows that may leave on one call: nobody waits for a backlog, and a row past its retention is read by no window.
   static constexpr int evictions_per_call = 16;
 
+  SourceState& taking_rows(int source);
   Refusal check_row(const SourceState& state, std::span<const Slot> slots) const;
   /// Rows that happened before it are seen by no decision that may still come.
   Instant cutoff(const Source& source) const noexcept;
