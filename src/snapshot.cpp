@@ -207,6 +207,7 @@ std::vector<std::byte> State::snapshot() const {
 
 bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
   const std::size_t n = in.count(16 + rows.fields.size());
+  if (rows.source().is_union() && n > 0) return false;   // its rows are its members'
   for (std::size_t i = 0; in.ok && i < n; ++i) {
     const auto row = static_cast<Row>(rows.size());
     rows.resize(rows.size() + 1);
@@ -242,6 +243,7 @@ bool State::read_rows(SnapshotReader& in, SourceState& state, Rows& rows) {
 bool State::read_versions(SnapshotReader& in, SourceState& state) {
   const Source& source = state.rows.source();
   const std::size_t keys = in.count(17);
+  if (keys > 0 && state.rows.source().is_union()) return false;
   if (keys > 0 && source.dedup_field < 0) return false;
   std::size_t replacements = 0;                 // rows that are one: each belongs to one version
   for (Row row = 0; row < state.rows.size(); ++row) replacements += state.rows.correction_of(row) == Correction::replace;
@@ -329,6 +331,7 @@ bool State::read_from(SnapshotReader& in) {
     if (!read_rows(in, state, state.archive ? *state.archive : none)) return false;
     if (none.size() > 0) return false;
     for (std::size_t n = in.count(state.rows.fields.size() + 16); in.ok && n > 0; --n) {
+      if (state.rows.source().is_union()) return false;
       Label label;
       for (const Field& field : state.rows.source().fields) label.slots.push_back(in.slot(field));
       label.deadline = in.i64();
