@@ -205,9 +205,9 @@ class ContractMaker {
       if (name != "events") sources_[name] = alike();
     random_.shuffle(members);
     seen_as_ = {{"entities", sources_["events"]["entities"]}, {"columns", Json::object()}};
-    for (const auto& [name, column] : sources_["events"]["columns"].items())
-      if (std::all_of(members.begin(), members.end(), [&](const std::string& m) { return sources_[m]["columns"].contains(name) && sources_[m]["columns"][name] == column; }))
-        seen_as_["columns"][name] = column;
+    for (const auto& column : sources_["events"]["columns"].items())   // Clang 14 captures no structured binding
+      if (std::all_of(members.begin(), members.end(), [&](const std::string& m) { return sources_[m]["columns"].value(column.key(), Json()) == column.value(); }))
+        seen_as_["columns"][column.key()] = column.value();
     if (!seen_as_["columns"].empty()) sources_["all"] = {{"union", members}};
   }
 
