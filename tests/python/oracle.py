@@ -1,4 +1,5 @@
-"""A second definition of every feature value, in rational arithmetic, sharing nothing with the library.
+"""A second definition of every feature value, in rational arithmetic, sharing nothing with the library
+but how a generated contract spells its trees.
 
     oracle.evaluate(contract, decisions, sources)  ->  [{feature: (value, status byte)}, ...]
 
@@ -8,13 +9,13 @@ scratch for every decision; the only rounding is `rounding.rounded` (a Fraction 
 powers and logarithms are made. Aggregates of the values in a window stand in oracle_aggregates.
 """
 
-import datetime
 import math
 import re
 from fractions import Fraction
 
 import oracle_aggregates
-from oracle_aggregates import MICROSECONDS, in_unit, int64
+from featlib.testing._spelling import MICROSECONDS, Text, duration, microseconds
+from oracle_aggregates import in_unit, int64
 from rounding import BAD, rounded
 
 OK, NULL, INSUFFICIENT_HISTORY, HISTORY_INCOMPLETE, UNSEEN, CLIPPED, ERROR = range(7)
@@ -24,27 +25,6 @@ EARLIEST, LATEST = 31_536_000_000_000, 4_102_444_800_000_000  # 1971-01-01 and 2
 
 NEVER = math.inf  # the stamp of a cell that no decision may read
 
-
-class Text(str):
-    """An expression or aggregate as the contract spells it, with the tree that it means."""
-
-    def __new__(cls, spelling, tree):
-        text = super().__new__(cls, spelling)
-        text.tree = tree
-        return text
-
-
-# --- the contract's small spellings -------------------------------------------------------------------------------------
-
-def duration(text):
-    number, unit = re.fullmatch(r"(\d+)(us|ms|s|m|h|d)", text).groups()
-    return int(number) * MICROSECONDS[unit]
-
-
-def microseconds(text):
-    """An RFC 3339 instant in UTC."""
-    since = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    return since // datetime.timedelta(microseconds=1)
 
 
 def _listed(one_or_many):

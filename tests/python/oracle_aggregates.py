@@ -12,11 +12,11 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
+from featlib.testing._spelling import MICROSECONDS
 from rounding import BAD, exp2, log, rounded, rounded_sqrt
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-MICROSECONDS = {"us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 UNITS = {"us": "us", "ms": "ms", "seconds": "s", "minutes": "m", "hours": "h", "days": "d"}
 
 BY_ROWS = ("count", "time_since_last", "time_since_first", "mean_gap")

@@ -6,12 +6,12 @@ from fractions import Fraction
 
 import pytest
 
-import aggregate_generators
 import generators
 import oracle
 import oracle_aggregates
 import rounding
-from generators import aggregate, expression
+from featlib.testing import _features
+from featlib.testing._spelling import aggregate, expression
 from oracle import CLIPPED, ERROR, FALLBACK, HISTORY_INCOMPLETE, INSUFFICIENT_HISTORY, NULL, OK, UNSEEN
 
 T = 1_600_041_600_000_000  # Monday 2020-09-14T00:00:00Z
@@ -640,7 +640,7 @@ def test_generated_cases_meet_every_aggregate_in_every_window_and_every_option_a
     assert {status & 0x0F for status in statuses} == {0, 1, 2, 3, 4, 5, 6}
     assert {status & 0x0F for status in statuses if status & FALLBACK} == {1, 2, 3, 6}
     assert options >= set("by where window offset bounds last lifetime include_request nulls ddof min_rows fallback expr".split())
-    kinds = {*aggregate_generators.OF_ANY, *aggregate_generators.OF_SUMMABLE, *aggregate_generators.OF_NUMBERS, *oracle_aggregates.BY_ROWS, "count_if"}
+    kinds = {*_features.OF_ANY, *_features.OF_SUMMABLE, *_features.OF_NUMBERS, *oracle_aggregates.BY_ROWS, "count_if"}
     windows = ["window", "row count", "lifetime", "current", "complete", "gap"]
     expected = {(kind, window) for kind in kinds for window in windows} | {("as_of", "max_age")}
     expected |= {(kind, "64 half-lives") for kind in ("decay_sum", "decay_mean")}

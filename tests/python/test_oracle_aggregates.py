@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generators import aggregate, expression
+from featlib.testing._spelling import aggregate, expression
 from oracle import INSUFFICIENT_HISTORY, NULL, OK
 from rounding import exp2, log
 from test_oracle import DAY, X, T, ask, row

@@ -12,6 +12,7 @@ import pytest
 import featlib as fl
 import generators
 import oracle
+from featlib.testing._resolved import gated_columns
 
 GRACE = "400d"  # longer than any generated history: no decision is too old
 
@@ -68,12 +69,12 @@ def assert_same(seed, case, left, right, what):
 
 def offline(how, case, decisions, sources, **options):
     tables = {
-        name: rows if isinstance(rows, pa.Table) else generators.source_table(case.contract, name, rows)
+        name: rows if isinstance(rows, pa.Table) else generators.source_table(case.resolved, name, rows)
         for name, rows in sources.items()
     }
     table = how(
         fl.Contract.parse(case.text),
-        generators.decision_table(case.contract, decisions),
+        generators.decision_table(case.resolved, decisions),
         tables,
         as_of=("as_of", "us"),
         complete_from=case.complete_from or None,
@@ -100,7 +101,7 @@ def is_own(case, name, row, decision):
 def observe(case, scorer, name, row):
     """A row as it arrives; a correction as a table carries it, which says when it was known and in what order."""
     corrects = row.get("correction")
-    scorer.observe(name, generators.source_table(case.contract, name, [row]) if corrects else row)
+    scorer.observe(name, generators.source_table(case.resolved, name, [row]) if corrects else row)
 
 
 def correct(case, scorer, name, row, clock=True):
@@ -205,7 +206,7 @@ def test_a_table_observed_at_once_equals_its_rows_observed_one_by_one():
         decisions = answerable(case)
         _, scorer = new_scorer(case)
         for name, rows in case.sources.items():
-            scorer.observe(name, generators.source_table(case.contract, name, rows))
+            scorer.observe(name, generators.source_table(case.resolved, name, rows))
         expected = offline(fl.replay, case, decisions, case.sources)
         assert_same(seed, case, expected, [decide(case, scorer, d) for d in decisions], "replay = scorer fed tables")
 
@@ -241,7 +242,7 @@ def test_scorers_of_parts_merge_into_one_that_saw_everything():
                 rng.choice(shares).append(row)
             for part, share in zip(parts, shares, strict=True):
                 if share:
-                    part.observe(name, generators.source_table(case.contract, name, share))
+                    part.observe(name, generators.source_table(case.resolved, name, share))
         rng.shuffle(parts)
         merged, *others = parts
         for other in others:
@@ -254,7 +255,7 @@ def labels_by_key(rng, case):
     """Labels that come by themselves, for keys of which the table holds one event time."""
     for name in case.sources:
         spec = case.contract["sources"][name]
-        gated = generators.gated_columns(case.contract, name)
+        gated = gated_columns(case.resolved, name)
         if "dedup" not in spec or not gated:
             continue
         times = {}

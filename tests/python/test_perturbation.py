@@ -7,6 +7,8 @@ import random
 
 import featlib as fl
 import generators
+from featlib.testing._histories import corrections, random_row
+from featlib.testing._resolved import gated_columns
 from test_parity import assert_same, offline
 
 
@@ -22,7 +24,7 @@ def is_hidden(contract, name, row, t):
 def hidden_row(rng, case, name, t, original=None):
     """A new row that is hidden at t; a copy of `original` with other values where one is given."""
     while True:
-        row = generators.random_row(rng, case.contract, case.pools, name)
+        row = random_row(case.resolved, case.pools, name, bad=True)
         if original is not None and "event_id" in row and rng.random() < 0.7:
             row |= {"event_id": original["event_id"], "happened": original["happened"]}
         if is_hidden(case.contract, name, row, t):
@@ -37,7 +39,7 @@ def perturbed(rng, case, name, t, corrected):
         if not is_hidden(case.contract, name, row, t):
             unknown = [
                 column
-                for column in generators.gated_columns(case.contract, name)
+                for column in gated_columns(case.resolved, name)
                 if row.get("correction") != "retract"
                 and generators.label_known_at(case.contract, name, row, column) > t
             ]
@@ -50,7 +52,7 @@ def perturbed(rng, case, name, t, corrected):
         original = rng.choice(case.sources[name]) if case.sources[name] else None
         rows.append(hidden_row(rng, case, name, t, original))
     if corrected and "dedup" in case.contract["sources"][name]:
-        more = generators.corrections(rng, case.contract, case.pools, name, case.sources[name], ties=True)
+        more = corrections(case.resolved, case.pools, name, case.sources[name], ties=True, bad=True)
         rows += [row for row in more if is_hidden(case.contract, name, row, t)]
     rng.shuffle(rows)
     return rows

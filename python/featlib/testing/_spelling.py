@@ -1,12 +1,18 @@
-"""Trees as the contract's expression language spells them."""
+"""Trees as the contract's expression language spells them, and its durations and instants."""
 
+from __future__ import annotations
+
+import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from oracle import Text
+Tree = tuple[Any, ...]  # (operator, operands...)
+
+MICROSECONDS = {"us": 1, "ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 
 
-def spelled(tree):
+def spelled(tree: Tree) -> str:
     """A tree in the contract's expression language."""
     operator, *operands = tree
     if operator == "lit":
@@ -32,7 +38,7 @@ def spelled(tree):
     return "(" + f" {operator} ".join(parts) + ")"
 
 
-def _literal(value):
+def _literal(value: Any) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     if value is None or isinstance(value, bool):
@@ -40,11 +46,11 @@ def _literal(value):
     return repr(value)
 
 
-def expression(tree):
+def expression(tree: Tree) -> Text:
     return Text(spelled(tree), tree)
 
 
-def aggregate(kind, argument=None, parameter=None):
+def aggregate(kind: str, argument: Tree | None = None, parameter: Any = None) -> Text:
     """A call. `parameter`: a number or name as it is written, several of them in a tuple, or ("lit", the value share looks for)."""
     inside = [spelled(argument)] if argument else []
     if isinstance(parameter, tuple) and parameter[0] == "lit":
@@ -56,5 +62,27 @@ def aggregate(kind, argument=None, parameter=None):
     return Text(f"{kind}({', '.join(inside)})", (kind, argument, parameter))
 
 
-def _decimal(value):
+def _decimal(value: Fraction) -> str:
     return str(Decimal(value.numerator) / Decimal(value.denominator))
+
+
+class Text(str):
+    """An expression or aggregate as the contract spells it, with the tree that it means."""
+
+    tree: Tree
+
+    def __new__(cls, spelling: str, tree: Tree) -> Text:
+        text = super().__new__(cls, spelling)
+        text.tree = tree
+        return text
+
+
+def duration(text: str) -> int:
+    unit = text.lstrip("0123456789")
+    return int(text.removesuffix(unit)) * MICROSECONDS[unit]
+
+
+def microseconds(text: str) -> int:
+    """An RFC 3339 instant in UTC."""
+    since = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    return since // datetime.timedelta(microseconds=1)

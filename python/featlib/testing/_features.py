@@ -1,9 +1,14 @@
 """Random features over a source: every aggregate over columns that suit it, in windows of every kind."""
 
-from fractions import Fraction
+from __future__ import annotations
 
-import oracle
-from spelling import aggregate, expression
+import random
+from fractions import Fraction
+from typing import Any
+
+from featlib.testing._spelling import Tree, aggregate, duration, expression
+
+Spec = dict[str, Any]  # a part of a contract as the file has it
 
 WINDOWS = ["10us", "1h", "1d", "3d"]
 OFFSETS = ["0s", "0s", "1us", "1h", "1d", "2d"]
@@ -12,7 +17,7 @@ GAPS = ["1us", "1h", "1d"]
 ORIGINS = ["2020-09-14T00:00:00Z", "2020-09-13T23:30:00.000001Z", "1999-12-31T23:59:59.999999Z", "2050-01-01T00:00:00Z"]
 UNITS = ["us", "ms", "seconds", "minutes", "hours", "days"]
 
-COLUMNS = {
+COLUMNS: dict[str, Spec] = {
     "x": {"type": "float64"},
     "y": {"type": "float64", "nan": "null"},
     "n": {"type": "int64"},
@@ -21,7 +26,7 @@ COLUMNS = {
     "flag": {"type": "bool"},
     "seen": {"type": "timestamp", "unit": "us"},
 }
-LITERALS = {"float64": [0.0, 0.1, 1.0, 1e308], "int64": [0, 1, 7, 2**53 + 1], "decimal": [0, 0.01, 12.34], "string": ["", "a", "é", "it's"]}
+LITERALS: dict[str, list[Any]] = {"float64": [0.0, 0.1, 1.0, 1e308], "int64": [0, 1, 7, 2**53 + 1], "decimal": [0, 0.01, 12.34], "string": ["", "a", "é", "it's"]}
 
 ORDERED = ["first", "last", "lag", "last_k"]
 OF_ANY = [*ORDERED, "as_of", "count_distinct", "min", "max", "mode", "top_k", "entropy", "share", "share", "seen_before"]
@@ -31,28 +36,37 @@ OF_NUMBERS = ["quantile", "quantile", "median", "range"]
 OF_ROWS = ["count", "time_since_last", "time_since_first", "mean_gap"]
 
 
-def reach(feature):
+def reach(feature: Spec) -> int:
     """How far back a feature looks, in microseconds."""
-    lengths = {key: oracle.duration(feature.get(key, "0us")) for key in ("window", "offset", "max_length", "gap", "max_age")}
+    lengths = {key: duration(feature.get(key, "0us")) for key in ("window", "offset", "max_length", "gap", "max_age")}
     lengths["bucket"] = lengths["window"] if feature.get("bucket") == "complete" else 0
     kind, _, parameter = feature["aggregate"].tree
     if kind.startswith("decay") and not any(key in feature for key in ("window", "max_length", "lifetime")):
-        lengths["window"] = 64 * oracle.duration(parameter)
+        lengths["window"] = 64 * duration(parameter)
     return sum(lengths.values())
 
 
 class AggregateFeatures:
     """The part of a contract's builder that writes features over a source."""
 
-    def _aggregate_feature(self):
+    rng: random.Random
+    sources: Spec
+    request: Spec
+    request_of: str | None
+    windows: list[str]
+    offsets: list[str]
+    label_delay: str
+    types: dict[int, str]  # id of a feature -> type of its output, where other features may read it
+
+    def _aggregate_feature(self) -> Spec:
         rng = self.rng
         source = rng.choice(list(self.sources))
         spec = self.sources[source]
         entities = spec.get("entities") or [spec["entity"]]
-        feature = {"from": source}
+        feature: Spec = {"from": source}
         if len(entities) > 1:
             feature["by"] = rng.choice(entities)
-        read = []
+        read: list[str] = []
         kind, argument, parameter, out_type = self._call(source, read)
         if kind in SPREADS and rng.random() < 0.5:
             feature["ddof"] = rng.choice([0, 1])
@@ -65,7 +79,7 @@ class AggregateFeatures:
         includes = includes and (self.request_of or "event_id" not in read) and rng.random() < 0.25
 
         offset = "0s" if includes else rng.choice(self.offsets)
-        if reads_labels and oracle.duration(offset) < oracle.duration(self.label_delay):
+        if reads_labels and duration(offset) < duration(self.label_delay):
             offset = rng.choice([self.label_delay, "2d"])
         if offset != "0s":
             feature["offset"] = offset
@@ -83,7 +97,7 @@ class AggregateFeatures:
         self.types[id(feature)] = out_type
         return feature
 
-    def _window(self, feature, kind, includes):
+    def _window(self, feature: Spec, kind: str, includes: bool) -> None:
         rng = self.rng
         bounds = BOUNDS
         shape = rng.random()
@@ -111,7 +125,7 @@ class AggregateFeatures:
         elif rng.random() < 0.7 or "bucket" in feature:  # the default bounds might not suit a bucket
             feature["bounds"] = rng.choice(bounds)
 
-    def _call(self, source, read):
+    def _call(self, source: str, read: list[str]) -> tuple[str, Tree | None, Any, str]:
         """(kind, argument, parameter, output type); notes the columns read."""
         rng = self.rng
         columns = self.sources[source]["columns"]
@@ -151,7 +165,7 @@ class AggregateFeatures:
             kind = "mode"
         return kind, ("ref", column), self._parameter(kind, type_of, asked), self._output(kind, type_of)
 
-    def _parameter(self, kind, type_of, asked):
+    def _parameter(self, kind: str, type_of: str, asked: Any) -> Any:
         rng = self.rng
         if kind == "lag":
             return rng.randint(0, 2)
@@ -163,12 +177,12 @@ class AggregateFeatures:
         if kind == "trend":
             return rng.choice([None, *UNITS])
         if kind == "share" and type_of != "timestamp" and (not asked or rng.random() < 0.5):
-            literals = LITERALS | {"bool": [True, False], "decimal": [Fraction(0), Fraction("0.01"), Fraction("12.34")]}
+            literals: dict[str, list[Any]] = LITERALS | {"bool": [True, False], "decimal": [Fraction(0), Fraction("0.01"), Fraction("12.34")]}
             return "lit", rng.choice(literals[type_of])
         return None
 
     @staticmethod
-    def _output(kind, column_type):
+    def _output(kind: str, column_type: str) -> str:
         if kind == "count_distinct" or (kind == "sum" and column_type in ("int64", "bool")):
             return "int64"
         if kind in ("last_k", "top_k"):
@@ -179,7 +193,7 @@ class AggregateFeatures:
             return "float64"
         return column_type
 
-    def _row_condition(self, source, read, depth=2):
+    def _row_condition(self, source: str, read: list[str], depth: int = 2) -> Tree:
         rng = self.rng
         columns = self.sources[source]["columns"]
         if depth and rng.random() < 0.35:
@@ -194,3 +208,12 @@ class AggregateFeatures:
         if kind not in LITERALS or rng.random() < 0.15:
             return (rng.choice(["is null", "is not null"]), reference)
         return (rng.choice(["=", "!=", "<", "<=", ">", ">="]), reference, ("lit", rng.choice(LITERALS[kind])))
+
+    def _gated(self, source: str, column: str) -> bool:
+        field = self.sources[source]["columns"][column]
+        return "available_after" in field or "available_at" in field
+
+    def _maybe_fallback(self, feature: Spec, out_type: str) -> None:
+        fallbacks: dict[str, list[Any]] = {"int64": [0, -7], "float64": [0.0, -0.0, -1.5, 999.0], "string": ["", "none"], "bool": [False, True]}
+        if out_type in fallbacks and self.rng.random() < 0.3:
+            feature["fallback"] = self.rng.choice(fallbacks[out_type])
