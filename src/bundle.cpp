@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 
 namespace featlib {
@@ -52,17 +53,13 @@ std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(by
 
 /// JSON text as an object, or nothing: not JSON, not an object, too deep, a key that stands twice.
 std::optional<json> parse_object(std::string_view text) {
-  std::vector<std::vector<std::string>> keys;
+  std::vector<std::unordered_set<std::string>> keys;  // of the objects that are open
   bool twice = false;
   const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
     if (depth > max_depth) throw std::length_error("too deep");
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key) {
-      const std::string& key = parsed.get_ref<const std::string&>();
-      twice |= std::find(keys.back().begin(), keys.back().end(), key) != keys.back().end();
-      keys.back().push_back(key);
-    }
+    if (event == json::parse_event_t::key) twice |= !keys.back().insert(parsed.get_ref<const std::string&>()).second;
     return true;
   };
   try {

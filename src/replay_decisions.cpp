@@ -2,20 +2,40 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <map>
+#include <optional>
 
 namespace featlib {
 namespace {
 
 constexpr std::size_t listed = 100;
 
-Slot slot_of(const LoggedValue& value, const Field& field, TextPool& pool) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return {static_cast<std::uint64_t>(*integer), Held::value};
-  if (const auto* real = std::get_if<double>(&value)) return {std::bit_cast<std::uint64_t>(*real), Held::value};
-  if (const auto* text = std::get_if<std::string>(&value)) return {pool.acquire(*text), field.any_key ? Held::text : Held::value};
-  return {};
+/// Nothing when a field of this type holds no such value: the log is a file, and files may come from anyone.
+std::optional<Slot> slot_of(const LoggedValue& value, const Field& field, TextPool& pool) {
+  const bool texts = field.type == Type::string || field.any_key;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    if (field.type == Type::float64 || (texts && !field.any_key) || (field.type == Type::boolean && *integer != 0 && *integer != 1)) return std::nullopt;
+    return Slot{static_cast<std::uint64_t>(*integer), Held::value};
+  }
+  if (const auto* real = std::get_if<double>(&value)) {
+    if (field.type != Type::float64) return std::nullopt;
+    return Slot{std::bit_cast<std::uint64_t>(*real), Held::value};
+  }
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    if (!texts) return std::nullopt;
+    return Slot{pool.acquire(*text), field.any_key ? Held::text : Held::value};
+  }
+  return Slot{};
+}
+
+Refusal refusal_of(const Record& record) {
+  if (record.as_of < earliest_instant || record.as_of >= latest_instant) return Refusal::bad_year;
+  const auto finite = [](const LoggedValue& value) { const auto* real = std::get_if<double>(&value); return !real || std::isfinite(*real); };
+  const bool good = record.mode != Mode::bad_request && std::all_of(record.inputs.begin(), record.inputs.end(), finite);
+  return good ? Refusal::none : Refusal::not_finite;
 }
 
 /// What was asked, as replay reads it: from the records instead of a table.
@@ -30,8 +50,13 @@ Result<std::monostate> read_requests(const std::vector<Record>& records, ReplayI
     if (records[i].inputs.size() != contract.request().size() || records[i].features.size() != contract.features().size())
       return Error(ErrorCode::log_format, fmt::format("record `{}` does not have the fields of its own contract", records[i].request_id));
     out.as_of.own()[i] = records[i].as_of;
-    out.refused.push_back(records[i].mode == Mode::bad_request ? Refusal::not_finite : Refusal::none);
-    for (std::size_t f = 0; f < out.fields.size(); ++f) out.fields[f].set(static_cast<Row>(i), slot_of(records[i].inputs[f], contract.request()[f], *input.pool));
+    out.refused.push_back(refusal_of(records[i]));
+    for (std::size_t f = 0; f < out.fields.size(); ++f) {
+      const auto slot = slot_of(records[i].inputs[f], contract.request()[f], *input.pool);
+      if (!slot)
+        return Error(ErrorCode::log_format, fmt::format("record `{}` holds a value of `{}` that is no {}", records[i].request_id, contract.request()[f].name, to_string(contract.request()[f].type)));
+      out.fields[f].set(static_cast<Row>(i), *slot);
+    }
   }
   find_entities(contract, input.entities, input.sources, out, 1);
   return std::monostate{};

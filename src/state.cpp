@@ -16,6 +16,7 @@ State::~State() = default;
 
 State::State(std::shared_ptr<const Plan> plan, StateOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), builder_(*plan_, pool_), entities_(make_entity_directory(plan_->contract())) {
+  if (options_.grace < 0) throw Error(ErrorCode::bad_duration, "`grace` is negative", "how far behind the latest answered instant a decision may lie: 0 or more");
   const Contract& contract = plan_->contract();
   for (const auto& [name, from] : options_.complete_from)
     if (auto refused = contract.refuses_rows(name)) throw Error({std::move(*refused)});

@@ -26,13 +26,22 @@ bool is_reserved(std::string_view name) {
   return name == "as_of" || name == "request" || name == "known_at" || name.ends_with("__status") || name.ends_with("__known_at");
 }
 
+constexpr std::size_t most_failures = 100;
+
 void Reader::fail(ErrorCode code, Place place, std::string message, std::string help) {
   if (help.empty() && code == ErrorCode::bad_expression) help = "e.g. amount > 100 and country in ('DE', 'FR')";
-  failures_.push_back({code, name_, place.line, place.column, std::move(message), std::move(help)});
+  if (failures_.size() == most_failures) ++unlisted_;  // a hostile file has one a byte
+  else failures_.push_back({code, name_, place.line, place.column, std::move(message), std::move(help)});
 }
 
 Error Reader::failed() {
   std::stable_sort(failures_.begin(), failures_.end(), [](const Failure& a, const Failure& b) { return std::pair(a.line, a.column) < std::pair(b.line, b.column); });
+  if (unlisted_ > 0) {
+    Failure last = failures_.back();
+    last.message = fmt::format("and {} more mistakes from here on", unlisted_);
+    last.help = "mend the ones above first";
+    failures_.push_back(std::move(last));
+  }
   return Error(std::move(failures_));
 }
 

@@ -35,7 +35,7 @@ class Reader {
   /// Every failure, in the order of the file.
   Error failed();
   bool has_failed() const { return !failures_.empty(); }
-  std::size_t failures() const { return failures_.size(); }
+  std::size_t failures() const { return failures_.size() + unlisted_; }
   const std::string& document() const { return name_; }
 
   /// A map whose required keys are there; unknown ones are reported and passed over.
@@ -70,6 +70,7 @@ class Reader {
  private:
   std::string name_;
   std::vector<Failure> failures_;
+  std::size_t unlisted_ = 0;  // beyond most_failures
 };
 
 }  // namespace featlib::contract

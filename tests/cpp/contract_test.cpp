@@ -778,6 +778,15 @@ std::string chained(std::string first, int links, const std::function<std::strin
   return first;
 }
 
+TEST_CASE("of a file full of mistakes the first hundred are listed and the others counted") {
+  std::string mistakes;
+  for (int i = 0; i < 300; ++i) mistakes += "  f" + std::to_string(i) + ": {expr: nothing}\n";
+  const std::vector<Failure> found = failures(edited(good, {{"\nfeatures:\n", "\nfeatures:\n" + mistakes}}));
+  REQUIRE(found.size() == 101);
+  CHECK(found.back().message == "and 200 more mistakes from here on");
+  CHECK(found.back().line == found[99].line);
+}
+
 TEST_CASE("a hostile file is refused with a place, and neither stack nor memory follows it") {
   std::string deep_block;
   for (int i = 0; i < 2000; ++i) deep_block += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";

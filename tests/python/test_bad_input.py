@@ -1,5 +1,7 @@
 """Bad input is refused with its place and a remedy, or its row is counted; nothing crashes and nothing is half-written."""
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -143,6 +145,12 @@ def test_an_as_of_too_old_or_in_the_future_is_refused():
         scorer.features({"card_id": "a"}, as_of=NOW * 1_000_000 - hour - 1)
     with pytest.raises(fl.DataError, match="as-of-in-future"):
         scorer.features({"card_id": "a"}, as_of=4_000_000_000 * 1_000_000)
+
+
+@pytest.mark.parametrize("grace", [-1, -datetime.timedelta(microseconds=1), "-1h", "soon"])
+def test_a_grace_is_a_duration(grace):
+    with pytest.raises(fl.Error, match="grace"):
+        fl.Scorer(fl.Bundle(contract=fl.Contract.parse(CONTRACT)), grace=grace)
 
 
 def model(names):
