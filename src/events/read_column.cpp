@@ -74,6 +74,7 @@ struct AsInstant {
 };
 
 /// A double near a multiple of 10^-scale: the product is off by less than 2.4e-7 of a unit below 2^31, so what it says holds.
+/// (A wider bound gives no wrong value either: beyond 2^51 the sum loses its last bit and the check sends the value to convert().)
 struct AsDecimal {
   double unit;
 
