@@ -187,11 +187,49 @@ void hot_entity(benchmark::State& state) {
   reading.report(state, "read");
 }
 
+/// Reads of one moment of doubles over a window of the rows given, which slides by one row a read.
+void moment(benchmark::State& state, const std::string& call) {
+  const std::int64_t rows = state.range(0);
+  const std::string text = R"(
+featlib: 1
+name: moment_bench
+version: 1.0.0
+owner: bench@example.com
+entities: {user: {key: user_id, type: int64}}
+sources:
+  payments: {entity: user, event_time: at, delay: 0s, retention: 10d, columns: {x: {type: float64}}}
+request: {}
+features: {spread: {from: payments, aggregate: )" + call + ", window: " + std::to_string(rows) + "s}}\n";
+  Scorer scorer(Bundle::make(Contract::parse(text).value(), std::nullopt).value(), StateOptions{}, nullptr, nullptr);
+  const auto& fields = scorer.contract().sources()[0].fields;
+  std::vector<Cell> row(fields.size()), request{Cell::of(std::int64_t{0})};
+  std::mt19937_64 random{7};
+  Instant now = epoch;
+  const auto observe = [&] {
+    now += second;
+    for (std::size_t f = 0; f < fields.size(); ++f)
+      row[f] = fields[f].name == "at" ? Cell::of(now) : fields[f].name == "x" ? Cell::of(static_cast<double>(random() % 1'000'000) / 100) : Cell::of(std::int64_t{0});
+    scorer.observe(0, row);
+  };
+  for (std::int64_t i = 0; i < 2 * rows; ++i) observe();
+  ServedFeatures features;
+  Stopwatch observing, reading;
+  for (auto _ : state) {
+    observing.time(observe);
+    reading.time([&] { scorer.features(request, now, features); });
+  }
+  observing.report(state, "observe");
+  reading.report(state, "read");
+}
+
 std::int64_t iterations() {
   const char* asked = std::getenv("FEATLIB_BENCH_READS");
   return asked ? std::atoll(asked) : 200'000;
 }
 BENCHMARK(skewed)->Iterations(iterations())->Unit(benchmark::kMicrosecond);
 BENCHMARK(hot_entity)->Iterations(iterations() / 4)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(moment, sum, "sum(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(moment, std, "std(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(moment, kurtosis, "kurtosis(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -132,14 +132,15 @@ Integer to_integer(int128 v) {
   return negative ? Integer(-out) : out;
 }
 
-Integer to_integer(const ExactSum& sum, int exponent) {
-  const auto words = sum.words();
+Integer to_integer(std::span<const std::uint64_t> words) {
   if (words.empty()) return 0;
-  // Two's complement: all words as a positive integer, less 2^(64 n) when the top bit is set.
+  // All words as a positive integer, less 2^(64 n) when the top bit is set.
   Integer out;
   import_bits(out, words.begin(), words.end(), 64, false);
   if (words.back() >> 63) out -= Integer(1) << static_cast<unsigned>(64 * words.size());
-  return out << (sum.exponent() - exponent);
+  return out;
 }
+
+Integer to_integer(const ExactSum& sum, int exponent) { return to_integer(sum.words()) << (sum.exponent() - exponent); }
 
 }  // namespace featlib

@@ -26,5 +26,7 @@ std::optional<double> round_root(const Integer& numerator, const Integer& denomi
 /// A sum in units of 2^exponent, exponent <= sum.exponent().
 Integer to_integer(const ExactSum& sum, int exponent);
 Integer to_integer(int128 value);
+/// Two's complement, least significant word first.
+Integer to_integer(std::span<const std::uint64_t> words);
 
 }  // namespace featlib

@@ -1,6 +1,6 @@
 #include <featlib/window/moments.hpp>
 
-#include "rounding.hpp"
+#include "window/central.hpp"
 
 namespace featlib {
 namespace {
@@ -18,25 +18,13 @@ Magnitude product(uint128 a, uint128 b) noexcept {
 
 Integer scale_factor(int scale) { return Integer(power_of_ten(scale)); }
 
-/// The power sums as integers in units of 2^(unit k), and the moments made of them.
-struct Moments {
-  Integer n;
-  int unit;
-  std::array<Integer, 4> s;
-
-  template <std::size_t powers>
+template <std::size_t powers>
+Central central(std::uint64_t count, const std::array<ExactSum, powers>& sums) {
   // The least unit of the first powers serves all: 64 floor(k e / 64) >= 64 k floor(e / 64).
-  Moments(std::uint64_t count, const std::array<ExactSum, powers>& sums) : n(count), unit(std::min(0, sums[0].exponent())) {
-    for (int k = 1; k <= static_cast<int>(powers); ++k) s[static_cast<std::size_t>(k) - 1] = to_integer(sums[static_cast<std::size_t>(k) - 1], k * unit);
-  }
-
-  Integer second() const { return n * s[1] - s[0] * s[0]; }
-  Integer third() const { return n * n * s[2] - 3 * n * s[0] * s[1] + 2 * s[0] * s[0] * s[0]; }
-  Integer fourth() const {
-    const Integer square = s[0] * s[0];
-    return n * n * n * s[3] - 4 * n * n * s[0] * s[2] + 6 * n * square * s[1] - 3 * square * square;
-  }
-};
+  Central out{count, std::min(0, sums[0].exponent()), {}};
+  for (std::size_t k = 0; k < powers; ++k) out.s[k] = to_integer(sums[k], static_cast<int>(k + 1) * out.unit);
+  return out;
+}
 
 }  // namespace
 
@@ -60,45 +48,16 @@ void PowerSums<powers>::merge(const PowerSums& other) {
 }
 
 template <int powers>
-Aggregated PowerSums<powers>::variance(int ddof, int scale) const {
-  if (count_ <= static_cast<std::uint64_t>(ddof)) return Aggregated::none(Cause::null);
-  const Moments m(count_, sums_);
-  return Aggregated::of(round_ratio(m.second(), m.n * (m.n - ddof) * scale_factor(scale) * scale_factor(scale), 2 * m.unit));
-}
+Aggregated PowerSums<powers>::variance(int ddof, int scale) const { return central(count_, sums_).variance(ddof, scale); }
 
 template <int powers>
-Aggregated PowerSums<powers>::deviation(int ddof, int scale) const {
-  if (count_ <= static_cast<std::uint64_t>(ddof)) return Aggregated::none(Cause::null);
-  const Moments m(count_, sums_);
-  return Aggregated::of(round_root(m.second(), m.n * (m.n - ddof) * scale_factor(scale) * scale_factor(scale), 2 * m.unit));
-}
+Aggregated PowerSums<powers>::deviation(int ddof, int scale) const { return central(count_, sums_).deviation(ddof, scale); }
 
 template <int powers>
-Aggregated PowerSums<powers>::skewness(int ddof) const requires(powers >= 3) {
-  if (count_ == 0 || (ddof == 1 && count_ < 3)) return Aggregated::none(Cause::null);
-  const Moments m(count_, sums_);
-  const Integer second = m.second(), third = m.third();
-  if (second == 0) return Aggregated::none(Cause::null);
-  // A root is taken of a square: g1^2 = M3^2 / M2^3, and the sign is M3's. Units cancel, so neither scale nor unit is left.
-  Integer numerator = third * third, denominator = second * second * second;
-  if (ddof == 1) {
-    numerator *= m.n * (m.n - 1);
-    denominator *= (m.n - 2) * (m.n - 2);
-  }
-  const double magnitude = *round_root(numerator, denominator, 0);   // at most sqrt(n)
-  return Aggregated::of((third < 0 ? -magnitude : magnitude) + 0.0);
-}
+Aggregated PowerSums<powers>::skewness(int ddof) const requires(powers >= 3) { return central(count_, sums_).skewness(ddof); }
 
 template <int powers>
-Aggregated PowerSums<powers>::kurtosis(int ddof) const requires(powers >= 4) {
-  if (count_ == 0 || (ddof == 1 && count_ < 4)) return Aggregated::none(Cause::null);
-  const Moments m(count_, sums_);
-  const Integer second = m.second();
-  if (second == 0) return Aggregated::none(Cause::null);
-  const Integer square = second * second, excess = m.fourth() - 3 * square;
-  if (ddof == 0) return Aggregated::of(round_ratio(excess, square, 0));
-  return Aggregated::of(round_ratio((m.n - 1) * ((m.n + 1) * excess + 6 * square), (m.n - 2) * (m.n - 3) * square, 0));
-}
+Aggregated PowerSums<powers>::kurtosis(int ddof) const requires(powers >= 4) { return central(count_, sums_).kurtosis(ddof); }
 
 template class PowerSums<2>;
 template class PowerSums<3>;

@@ -2,6 +2,8 @@
 
 #include <featlib/core/exact.hpp>
 
+#include "window/central.hpp"
+
 #include <algorithm>
 
 namespace featlib {
@@ -15,6 +17,7 @@ bool summed(const WindowStep& step) {
     case AggregateKind::count: return true;
     case AggregateKind::count_if: case AggregateKind::sum: case AggregateKind::mean:
     case AggregateKind::min: case AggregateKind::max: case AggregateKind::range:
+    case AggregateKind::std: case AggregateKind::var: case AggregateKind::skew: case AggregateKind::kurtosis:
       return a.argument_is_column && a.argument_type != Type::string && a.argument_type != Type::category;
     default: return false;
   }
@@ -23,7 +26,13 @@ bool summed(const WindowStep& step) {
 std::optional<Lane> lane_of(const WindowStep& step, const Rows& rows) {
   const Aggregate& a = *step.aggregate;
   if (!summed(step) || a.kind == AggregateKind::count) return std::nullopt;
-  return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0])};
+  return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0]), powers_of(a.kind)};
+}
+
+/// Where a lane's column stands among some.
+template <class Lanes>
+auto find_column(Lanes& lanes, const Lane& lane) {
+  return std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) { return l.field == lane.field; });
 }
 
 Aggregated whole(int128 sum) {
@@ -96,17 +105,20 @@ struct OnlineWindows::Scratch {
   std::vector<End> ends;
   std::vector<Timelines::Search> searches;  ///< by end
   std::vector<LaneSummary> end_lanes;       ///< by end, by lane
+  std::vector<std::uint64_t> end_words;     ///< by end: beside the lanes, the words of their powers
   std::vector<Timelines::Place> own_rows;   ///< in order
   std::vector<Run> runs;                    ///< by span
   std::vector<std::uint64_t> rows;          ///< by span
   std::vector<LaneSummary> lanes;           ///< by span, by lane
+  std::vector<std::uint64_t> words;         ///< by span
   Fetcher fetcher;
   bool fetching = false;
 };
 
 OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), scratch_(std::make_unique<Scratch>()) {
-  const std::vector<Lane> lanes = lanes_of(step, rows);
+  std::vector<Lane> lanes = lanes_of(step, rows);
   lanes_ = lanes.size();
+  words_ = place_words(lanes);
   for (const WindowStep& window : step.windows)
     if (std::find(spans_.begin(), spans_.end(), window.span) == spans_.end()) spans_.push_back(window.span);
   for (const WindowStep& window : step.windows) {
@@ -114,8 +126,9 @@ OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_
     targets_.push_back({window.feature, makes_text(a.kind)});
     const auto span = std::find(spans_.begin(), spans_.end(), window.span) - spans_.begin();
     const auto lane = lane_of(window, rows);
-    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span),
-                        lane ? static_cast<int>(std::find(lanes.begin(), lanes.end(), *lane) - lanes.begin()) : -1,
+    const auto at = lane ? find_column(lanes, *lane) : lanes.end();
+    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span), lane ? static_cast<int>(at - lanes.begin()) : -1,
+                        lane ? at->first_word : 0, lane ? at->powers : 1,
                         lane && a.include_request ? window.argument_request[0] : -1, a.argument_scale, a.kind, a.argument_type, !summed(window), a.include_request});
   }
 }
@@ -125,8 +138,12 @@ OnlineWindows::~OnlineWindows() = default;
 
 std::vector<Lane> OnlineWindows::lanes_of(const TimelineStep& step, const Rows& rows) {
   std::vector<Lane> out;
-  for (const WindowStep& window : step.windows)
-    if (const auto lane = lane_of(window, rows); lane && std::find(out.begin(), out.end(), *lane) == out.end()) out.push_back(*lane);
+  for (const WindowStep& window : step.windows) {
+    const auto lane = lane_of(window, rows);
+    if (!lane) continue;
+    if (const auto known = find_column(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
+    else out.push_back(*lane);
+  }
   return out;
 }
 
@@ -181,9 +198,11 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   Scratch& s = *scratch_;
   s.rows.assign(spans_.size(), 0);
   s.lanes.assign(spans_.size() * lanes_, LaneSummary{});
+  s.words.assign(spans_.size() * words_, 0);
   s.end_lanes.resize(s.ends.size() * lanes_);
+  s.end_words.resize(s.ends.size() * words_);
   for (std::size_t span = 0; span < spans_.size(); ++span) {
-    Totals out{0, std::span(s.lanes).subspan(span * lanes_, lanes_)};
+    Totals out{0, s.lanes.data() + span * lanes_, s.words.data() + span * words_};
     const Scratch::Run& run = s.runs[span];
     const Timelines::Place* from = &s.searches[run.first].place;
     const Timelines::Place& to = s.searches[run.last].place;
@@ -199,14 +218,15 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
     } else {
       // Windows with one head share what its block holds before it.
       Scratch::End& end = s.ends[run.last];
-      Totals block{end.rows, std::span(s.end_lanes).subspan(run.last * lanes_, lanes_)};
+      Totals block{end.rows, s.end_lanes.data() + run.last * lanes_, s.end_words.data() + run.last * words_};
       if (!end.summed_up) {
-        std::fill(block.lanes.begin(), block.lanes.end(), LaneSummary{});
+        std::fill_n(block.lanes, lanes_, LaneSummary{});
+        std::fill_n(block.words, words_, 0);
         timelines.add_block_before(to, as_of, block);
         end = {end.kind, true, block.rows};
       }
       timelines.add_to_block(*from, to, as_of, out);
-      out.merge(block.rows, block.lanes.data());
+      timelines.merge(out, block.rows, block.lanes, block.words);
     }
     s.rows[span] = out.rows;
   }
@@ -214,6 +234,7 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
 
 Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {
   const std::uint64_t rows = scratch_->rows[reader.span] + reader.include_request;
+  if (powers_of(reader.kind) > 1) return moment(reader, timelines, asked);
   if (reader.lane < 0) return rows < reader.min_rows ? Aggregated::none(Cause::insufficient_history) : Aggregated::of(static_cast<std::int64_t>(rows));
 
   const LaneSummary* values = &scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
@@ -244,6 +265,20 @@ Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timeli
   }
   // An error is said before too little history is (SEMANTICS section 3, Status).
   return values->count < reader.min_rows && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
+}
+
+Aggregated OnlineWindows::moment(const Reader& reader, const Timelines& timelines, const Asked& asked) {
+  const Aggregate& a = *reader.step->aggregate;
+  const bool real = reader.type == Type::float64;
+  LaneSummary values = scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
+  std::array<std::uint64_t, powers::most_words> words;
+  std::copy_n(scratch_->words.data() + reader.span * words_ + reader.first_word, powers::words(reader.powers), words.begin());
+  LanePowers lane(values, words.data(), reader.powers);
+  if (reader.include_request)
+    if (const Slot own = asked.request[static_cast<std::size_t>(reader.own_field)]; !own.is_null()) real ? lane.add_real(ordered(own.real())) : lane.add_integer(own.integer());
+  if (!lane.fit(real)) return fold_rows(reader, timelines, asked);
+  const Aggregated out = Central::of(values.count, values.unit, values.sum, words.data(), powers_of(reader.kind)).value(a);
+  return values.count < reader.min_rows && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
 }
 
 Aggregated OnlineWindows::fold_rows(const Reader& reader, const Timelines& timelines, const Asked& asked) {

@@ -43,6 +43,8 @@ class OnlineWindows {
     std::uint64_t min_rows;
     std::uint32_t span;                ///< into spans_
     int lane;                          ///< -1: no lane, rows are counted
+    std::uint32_t first_word;          ///< of the lane's, among those of all lanes
+    int powers;                        ///< of the lane
     int own_field;                     ///< include_request: of the request, -1 where rows are counted
     int scale;
     AggregateKind kind;
@@ -55,6 +57,7 @@ class OnlineWindows {
   void place_ends(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own);
   void sum_up(const Timelines& timelines, Instant as_of);
   Aggregated value_of(const Reader& reader, const Timelines& timelines, const Asked& asked);
+  Aggregated moment(const Reader& reader, const Timelines& timelines, const Asked& asked);
   Aggregated fold_rows(const Reader& reader, const Timelines& timelines, const Asked& asked);
 
   const TimelineStep& step_;
@@ -62,7 +65,7 @@ class OnlineWindows {
   std::vector<Reader> readers_;        // by window
   std::vector<Target> targets_;
   std::vector<Span> spans_;
-  std::size_t lanes_ = 0;
+  std::size_t lanes_ = 0, words_ = 0;
   std::unique_ptr<Scratch> scratch_;
 };
 

@@ -10,7 +10,8 @@ class Story {
  public:
   Story(std::uint64_t seed, TimelineShape shape) : random_(seed), timelines_(shape) {
     static const std::vector<std::vector<double>> flavours{
-        {0.01, 12.34, -99.99, 1000.0}, {0x1p-60, 1.0, -0x1p40}, {1e308, -1e308, 1.0, 5e-324}, {0.0, 1.0, -1.0}};
+        {0.01, 12.34, -99.99, 1000.0}, {0x1p-60, 1.0, -0x1p40}, {1e308, -1e308, 1.0, 5e-324}, {0.0, 1.0, -1.0},
+        {0x1p-17, -0x1.fffffffffffffp17, 3.0}, {0x1p-17, 0x1p18}};   // the widest whose fourth powers are kept, and one bit more
     reals_ = random_.pick(flavours);
     wholes_ = random_.percent(70) ? std::vector<std::int64_t>{0, 1, -1, 1234, 99'999} : std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min(), 0, 7};
     late_ = random_.pick<int>({0, 5, 40});
@@ -73,15 +74,17 @@ class Story {
 }  // namespace
 
 TEST_CASE("an indexed timeline reads as a sorted array does, whatever comes late, leaves or changes, in blocks of every size") {
-  std::size_t sums = 0;
+  std::size_t sums = 0, powers = 0;
   for (std::uint64_t seed = first_seed(), end = seed + triples(400); seed < end; ++seed) {
     const TimelineShape shape{std::vector<std::size_t>{2, 3, 5, 16, 64}[seed % 5], std::vector<std::size_t>{3, 4, 7, 32}[seed / 5 % 4]};
     INFO("FEATLIB_SEED=" << seed << ", blocks of " << shape.block << ", nodes of " << shape.node);
     Story story(seed, shape);
     story.run(seed % 10 == 0 ? 3000 : 400);
     sums += story.timelines().sums_compared();
+    powers += story.timelines().powers_compared();
   }
   CHECK(sums > 0);
+  CHECK(powers > 0);
 }
 
 TEST_CASE("what is between two places of an empty timeline, or of an entity never seen, is nothing") {

@@ -3,6 +3,7 @@
 
 #include "support/contracts.hpp"
 #include "support/generators.hpp"
+#include "rounding.hpp"
 #include "window/timeline/timelines.hpp"
 
 #include <catch2/catch.hpp>
@@ -47,7 +48,7 @@ request: {}
 features: {n: {from: events, aggregate: count(), window: 1h}}
 )")),
         rows_(contract_, 0, pool_, Rows::Keeping::packed),
-        timelines_(rows_, 0, {{field("real"), true, -1}, {field("whole"), false, -1}, {field("label"), false, 0}}, shape),
+        timelines_(rows_, 0, {{field("real"), true, -1, 4}, {field("whole"), false, -1, 3}, {field("label"), false, 0, 2}}, shape),
         plain_(entities) {}
 
   void insert(EntityId id, const TimelineRow& r) {
@@ -90,7 +91,8 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
     const auto& order = plain_[id];
     std::vector<Row> expected;
     std::array<LaneSummary, 3> lanes;
-    Totals totals{0, lanes};
+    std::vector<std::uint64_t> words(timelines_.words());
+    Totals totals{0, lanes.data(), words.data()};
     std::array<Timelines::Search, 2> searches{{{from, after_from, {}}, {to, after_to, {}}}};
     timelines_.find(id, searches);
     const auto &first = searches[0].place, &last = searches[1].place;
@@ -122,14 +124,23 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
     REQUIRE(totals.rows == rows);
     for (std::size_t l = 0; l < 3; ++l) {
       INFO("lane " << l);
-      REQUIRE(lanes[l].count == plain[l].count);
+      const Lane& lane = timelines_.lanes()[l];
+      REQUIRE(lanes[l].count == plain[l].values.size());
       REQUIRE(lanes[l].least == plain[l].least);
       REQUIRE(lanes[l].most == plain[l].most);
-      if (lanes[l].wide) continue;
-      ExactSum difference = plain[l].sum;
-      difference.add_scaled(-lanes[l].sum, lanes[l].unit);
-      REQUIRE(difference.value() == 0.0);
-      narrow_ += lanes[l].count > 0;
+      if (!lanes[l].wide) {
+        REQUIRE(to_integer(lanes[l].sum) == plain[l].sum(1, lanes[l].unit));
+        narrow_ += lanes[l].count > 0;
+      }
+      std::uint64_t* const beyond = words.data() + lane.first_word;
+      if (LanePowers(lanes[l], beyond, lane.powers).fit(lane.real)) {
+        const std::uint64_t* sum = beyond;
+        for (int k = 2; k <= lane.powers; ++k, sum += powers::words_of(k - 1)) {
+          INFO("power " << k);
+          REQUIRE(to_integer(std::span(sum, powers::words_of(k))) == plain[l].sum(k, lanes[l].unit));
+        }
+        powers_ += lane.real && lanes[l].count > 0;
+      }
     }
   }
 
@@ -138,15 +149,23 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
   const Timelines& timelines() const { return timelines_; }
   /// Sums compared so far: a test that met none but wide ones would say little.
   std::size_t sums_compared() const { return narrow_; }
+  /// Power sums of doubles.
+  std::size_t powers_compared() const { return powers_; }
 
  private:
   struct Plain {
-    ExactSum sum;
+    std::vector<Decomposed> values;
     std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();
-    std::uint32_t count = 0;
-    void add_real(double x) { sum.add(x); met(ordered(x)); }
-    void add_whole(std::int64_t n) { sum.add_scaled(n, 0); met(n); }
-    void met(std::int64_t key) { least = std::min(least, key); most = std::max(most, key); ++count; }
+    void add_real(double x) { met(decompose(x), ordered(x)); }
+    void add_whole(std::int64_t n) { met({n, 0}, n); }
+    void met(Decomposed value, std::int64_t key) { least = std::min(least, key); most = std::max(most, key); values.push_back(value); }
+    /// Of the values' k-th powers, in units of 2^(k unit).
+    Integer sum(int k, int unit) const {
+      Integer out;
+      for (const Decomposed& value : values)
+        if (value.significand != 0) out += pow(Integer(value.significand), static_cast<unsigned>(k)) << (k * (value.exponent - unit));
+      return out;
+    }
   };
 
   int field(std::string_view name) const { return contract_.sources()[0].find_field(name); }
@@ -191,7 +210,7 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
   Timelines timelines_;
   std::vector<std::vector<Row>> plain_;
   std::vector<Row> free_;
-  mutable std::size_t narrow_ = 0;
+  mutable std::size_t narrow_ = 0, powers_ = 0;
 };
 
 }  // namespace featlib::testing

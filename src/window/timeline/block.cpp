@@ -1,5 +1,6 @@
 #include "window/timeline/block.hpp"
 
+#include <bit>
 #include <new>
 #include <utility>
 
@@ -12,18 +13,58 @@ void LaneSummary::shift_in(int128 addend, int exponent) noexcept {
     const auto high = static_cast<std::uint64_t>(magnitude >> 64);
     return high ? 128 - std::countl_zero(high) : 64 - std::countl_zero(static_cast<std::uint64_t>(magnitude));
   };
-  if (addend == 0 || wide) return;
-  if (sum == 0) unit = static_cast<std::int16_t>(exponent);
+  if (wide) return;
+  if (!counts_in_unit()) unit = static_cast<std::int16_t>(exponent);
   if (exponent < unit) {
     wide = width(sum) + unit - exponent > room;
     if (wide) return;
     sum = static_cast<int128>(static_cast<uint128>(sum) << (unit - exponent));
     unit = static_cast<std::int16_t>(exponent);
   }
-  wide = width(addend) + exponent - unit > room;
-  if (wide) return;
+  wide = addend != 0 && width(addend) + exponent - unit > room;
+  if (wide || addend == 0) return;
   sum += static_cast<int128>(static_cast<uint128>(addend) << (exponent - unit));
   wide = outgrown(sum);
+}
+
+/// Sums that were kept in a coarser unit.
+void LanePowers::refine(int unit) noexcept {
+  if (unit > values_.unit) powers::refine(sums_, powers_, unit - values_.unit);
+}
+
+void LanePowers::add_real(std::int64_t key) noexcept {
+  const int before = values_.counts_in_unit() ? values_.unit : std::numeric_limits<int>::min();
+  values_.add_real(key);
+  const Decomposed parts = decompose(from_ordered(key));
+  if (values_.wide || parts.significand == 0) return;
+  refine(before);
+  const int up = parts.exponent - values_.unit;
+  if (up > 127 - 53) return;          // more than most_bits: fit() says so
+  const bool negative = parts.significand < 0;
+  powers::add(sums_, powers_, static_cast<uint128>(negative ? -parts.significand : parts.significand) << up, negative);
+}
+
+void LanePowers::merge(const LaneSummary& more, const std::uint64_t* more_sums) noexcept {
+  const int before = values_.counts_in_unit() ? values_.unit : std::numeric_limits<int>::min();
+  values_.merge(more);
+  if (values_.wide || !more.counts_in_unit()) return;
+  refine(before);
+  if (more.unit == values_.unit) return powers::merge(sums_, powers_, more_sums);
+  std::array<std::uint64_t, powers::most_words> finer;
+  std::copy_n(more_sums, powers::words(powers_), finer.begin());
+  powers::refine(finer.data(), powers_, more.unit - values_.unit);
+  powers::merge(sums_, powers_, finer.data());
+}
+
+bool LanePowers::fit(bool real) const noexcept {
+  if (values_.wide) return false;
+  if (!real || !values_.counts_in_unit()) return true;
+  const auto within = [&](std::int64_t key) {
+    const Decomposed parts = decompose(from_ordered(key));
+    const auto magnitude = static_cast<std::uint64_t>(parts.significand < 0 ? -parts.significand : parts.significand);
+    return magnitude == 0 || std::bit_width(magnitude) + parts.exponent - values_.unit <= powers::most_bits(powers_);
+  };
+  return within(values_.least) && within(values_.most);
 }
 
 namespace timeline {
@@ -157,6 +198,15 @@ std::size_t Block::rows_before(Instant time, bool closed) const noexcept {
 void Block::prefetch_lanes(std::size_t at) const noexcept {
   for (std::size_t c = first_lane; c < columns_; ++c)
     for (std::size_t b = at * column(c).width; b < count_ * std::size_t{column(c).width}; b += 64) __builtin_prefetch(values(column(c)) + b);
+}
+
+void Block::add_powers(std::size_t lane, bool real, std::uint64_t rows, LanePowers out) const noexcept {
+  const Column& c = column(first_lane + lane);
+  for (; rows; rows &= rows - 1) {
+    const auto value = static_cast<std::int64_t>(get(c, static_cast<std::size_t>(std::countr_zero(rows))));
+    if (real) out.add_real(value);
+    else out.add_integer(value);
+  }
 }
 
 void Block::add_values(std::size_t lane, bool real, std::uint64_t rows, LaneSummary& out) const noexcept {

@@ -66,10 +66,16 @@ class Block {
 
   /// The rows among `rows`, a bit a row, whose value in the lane is not null.
   std::uint64_t held(std::size_t lane, std::uint64_t rows) const noexcept { return rows & column(first_lane + lane).held; }
-  /// Adds the values of some rows, a bit a row, none of them null.
-  void add_values(std::size_t lane, bool real, std::uint64_t rows, LaneSummary& out) const noexcept;
+  /// Adds the values of some rows, a bit a row, none of them null; the lane's words among `words` take the sums of their powers.
+  void add(std::size_t at, const Lane& lane, std::uint64_t rows, LaneSummary& out, std::uint64_t* words) const noexcept {
+    if (lane.powers > 1) add_powers(at, lane.real, rows, LanePowers(out, words + lane.first_word, lane.powers));
+    else add_values(at, lane.real, rows, out);
+  }
 
  private:
+  void add_values(std::size_t lane, bool real, std::uint64_t rows, LaneSummary& out) const noexcept;
+  void add_powers(std::size_t lane, bool real, std::uint64_t rows, LanePowers out) const noexcept;
+
   struct Column {
     std::uint64_t base = 0;
     std::uint64_t held = 0;           // a bit a row: the value is not null

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::size_t line = 64;     // of memory
 
-void merge(LaneSummary* into, const LaneSummary* more, std::size_t lanes) noexcept {
-  for (std::size_t l = 0; l < lanes; ++l) into[l].merge(more[l]);
-}
-
 }  // namespace
 
 Node* Node::make(const std::vector<Lane>& lanes, std::size_t capacity) {
@@ -25,15 +21,20 @@ Node* Node::make(const std::vector<Lane>& lanes, std::size_t capacity) {
   };
   const std::uint32_t children = room(sizeof(void*)), own = room(sizeof(Summary)), between = room(sizeof(Summary));
   const std::uint32_t own_lanes = room(lanes.size() * sizeof(LaneSummary)), between_lanes = room(lanes.size() * sizeof(LaneSummary));
+  const std::size_t words = lanes.empty() ? 0 : lanes.back().first_word + powers::words(lanes.back().powers);
+  const std::uint32_t own_words = room(words * sizeof(std::uint64_t)), between_words = room(words * sizeof(std::uint64_t));
   auto* node = new (::operator new(bytes)) Node;
   node->lanes_ = &lanes;
   node->capacity_ = static_cast<std::uint16_t>(capacity);
+  node->words_ = static_cast<std::uint32_t>(words);
   node->bytes_ = static_cast<std::uint32_t>(bytes);
   node->children_ = children;
   node->own_ = own;
   node->between_ = between;
   node->own_lanes_ = own_lanes;
   node->between_lanes_ = between_lanes;
+  node->own_words_ = own_words;
+  node->between_words_ = between_words;
   return node;
 }
 
@@ -56,17 +57,21 @@ void Node::prefetch(std::size_t at, bool child_is_block) const noexcept {
   const std::size_t lanes = lanes_->size() * sizeof(LaneSummary);
   fetch(&between(at), sizeof(Summary));
   fetch(between_lanes(at), lanes);
+  if (words_ > 0) fetch(between_words(at), words_ * sizeof(std::uint64_t));
 }
 
 void Node::summarize(std::size_t at, int below) noexcept {
   Summary& own = part<Summary>(own_)[at];
   LaneSummary* lanes = part<LaneSummary>(own_lanes_) + at * lanes_->size();
+  std::uint64_t* words = part<std::uint64_t>(own_words_) + at * words_;
   std::fill_n(lanes, lanes_->size(), LaneSummary{});
+  std::fill_n(words, words_, 0);
   if (below == 0) {
     const Block& block = *static_cast<const Block*>(child(at));
     own = {static_cast<std::uint32_t>(block.size()), block.seen()};
     for (std::size_t l = 0; l < lanes_->size(); ++l) {
-      block.add_values(l, (*lanes_)[l].real, block.held(l, bits_between(0, block.size())), lanes[l]);
+      const Lane& lane = (*lanes_)[l];
+      block.add(l, lane, block.held(l, bits_between(0, block.size())), lanes[l], words);
       lanes[l].stamped = block.stamped(l);
     }
     firsts()[at] = block.time(0);
@@ -77,7 +82,7 @@ void Node::summarize(std::size_t at, int below) noexcept {
   for (std::size_t c = 0; c < inner.size(); ++c) {
     own.rows += inner.summary(c).rows;
     own.seen.merge(inner.summary(c).seen);
-    merge(lanes, inner.lanes(c), lanes_->size());
+    merge_lanes(*lanes_, lanes, words, inner.lanes(c), inner.words(c));
   }
   firsts()[at] = inner.first();
 }
@@ -87,15 +92,18 @@ void Node::settle() noexcept {
   const std::size_t width = lanes_->size();
   Summary* between = part<Summary>(between_);
   LaneSummary* lanes = part<LaneSummary>(between_lanes_);
+  std::uint64_t* words = part<std::uint64_t>(between_words_);
   for (std::size_t at = size_; at-- > 0;) {
     between[at] = {};
     std::fill_n(lanes + at * width, width, LaneSummary{});
+    std::fill_n(words + at * words_, words_, 0);
     if (at + 2 >= size_) continue;
     between[at] = between[at + 1];
     between[at].rows += summary(at + 1).rows;
     between[at].seen.merge(summary(at + 1).seen);
     std::copy_n(lanes + (at + 1) * width, width, lanes + at * width);
-    merge(lanes + at * width, this->lanes(at + 1), width);
+    std::copy_n(words + (at + 1) * words_, words_, words + at * words_);
+    merge_lanes(*lanes_, lanes + at * width, words + at * words_, this->lanes(at + 1), this->words(at + 1));
   }
 }
 
@@ -107,6 +115,7 @@ void Node::take(const Node& from, std::size_t at, std::size_t n, std::size_t to)
   move(part<void*>(children_), from.part<void*>(from.children_), 1);
   move(part<Summary>(own_), from.part<Summary>(from.own_), 1);
   move(part<LaneSummary>(own_lanes_), from.part<LaneSummary>(from.own_lanes_), width);
+  move(part<std::uint64_t>(own_words_), from.part<std::uint64_t>(from.own_words_), words_);
 }
 
 void Node::set(std::size_t at, void* child, int below) noexcept {
@@ -122,12 +131,18 @@ void Node::add(std::size_t at, void* child, const Entry& entry) noexcept {
   ++own.rows;
   own.seen.merge(entry.seen);
   for (std::size_t l = 0; l < lanes_->size(); ++l) {
+    const Lane& lane = (*lanes_)[l];
     const Entry::Value& value = entry.columns[first_lane + l];
-    LaneSummary& lane = part<LaneSummary>(own_lanes_)[at * lanes_->size() + l];
+    LaneSummary& values = part<LaneSummary>(own_lanes_)[at * lanes_->size() + l];
     if (!value.held) continue;
-    if ((*lanes_)[l].real) lane.add_real(static_cast<std::int64_t>(value.bits));
-    else lane.add_integer(static_cast<std::int64_t>(value.bits));
-    lane.stamped = std::max(lane.stamped, value.stamped);
+    const auto bits = static_cast<std::int64_t>(value.bits);
+    if (lane.powers > 1) {
+      LanePowers with(values, part<std::uint64_t>(own_words_) + at * words_ + lane.first_word, lane.powers);
+      lane.real ? with.add_real(bits) : with.add_integer(bits);
+    } else {
+      lane.real ? values.add_real(bits) : values.add_integer(bits);
+    }
+    values.stamped = std::max(values.stamped, value.stamped);
   }
   if (at + 1u < size_) settle();
 }

@@ -28,9 +28,12 @@ class Node {
   /// Rows of a child, and what they hold.
   const Summary& summary(std::size_t at) const noexcept { return part<Summary>(own_)[at]; }
   const LaneSummary* lanes(std::size_t at) const noexcept { return part<LaneSummary>(own_lanes_) + at * lanes_->size(); }
+  /// Beside the lanes' summaries, the words of their powers.
+  const std::uint64_t* words(std::size_t at) const noexcept { return part<std::uint64_t>(own_words_) + at * words_; }
   /// What the children behind one hold, but for the last, in which new rows come: so that no new row changes it.
   const Summary& between(std::size_t at) const noexcept { return part<Summary>(between_)[at]; }
   const LaneSummary* between_lanes(std::size_t at) const noexcept { return part<LaneSummary>(between_lanes_) + at * lanes_->size(); }
+  const std::uint64_t* between_words(std::size_t at) const noexcept { return part<std::uint64_t>(between_words_) + at * words_; }
   /// Asks for what a reading looks at that begins in a child, and for the child.
   void prefetch(std::size_t at, bool child_is_block) const noexcept;
 
@@ -57,8 +60,10 @@ class Node {
 
   const std::vector<Lane>* lanes_ = nullptr;
   std::uint16_t size_ = 0, capacity_ = 0;
+  std::uint32_t words_ = 0;           // a child: of its lanes' powers
   std::uint32_t bytes_ = 0;
-  std::uint32_t children_ = 0, own_ = 0, between_ = 0, own_lanes_ = 0, between_lanes_ = 0;   // offsets; `first` stands at the end of this
+  // Offsets; `first` stands at the end of this.
+  std::uint32_t children_ = 0, own_ = 0, between_ = 0, own_lanes_ = 0, between_lanes_ = 0, own_words_ = 0, between_words_ = 0;
 };
 
 }  // namespace featlib::timeline

@@ -4,6 +4,8 @@
 #include <featlib/core/exact.hpp>
 #include <featlib/events/rows.hpp>
 
+#include "window/powers.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -17,8 +19,18 @@ struct Lane {
   int field = 0;
   bool real = false;                  ///< float64; otherwise an integer
   int gate = -1;                      ///< index into Rows::stamps of a gated field
-  bool operator==(const Lane&) const = default;
+  int powers = 1;                     ///< sums up to x^powers are kept, at most 4
+  std::uint32_t first_word = 0;       ///< of those beyond x, among the words of all lanes
 };
+/// Sets the words of lanes behind each other; how many there are.
+inline std::size_t place_words(std::span<Lane> lanes) noexcept {
+  std::size_t words = 0;
+  for (Lane& lane : lanes) {
+    lane.first_word = static_cast<std::uint32_t>(words);
+    words += powers::words(lane.powers);
+  }
+  return words;
+}
 
 /// Doubles as integers of the same order, and back.
 constexpr std::int64_t ordered(double x) noexcept {
@@ -48,32 +60,65 @@ struct LaneSummary {
   void add_real(std::int64_t key) noexcept {
     ++count;
     const Decomposed parts = decompose(from_ordered(key));
-    add_sum(parts.significand, parts.exponent);
+    if (parts.exponent == unit && !wide) add_in_unit(parts.significand);
+    else if (parts.significand != 0) shift_in(parts.significand, parts.exponent);
     least = std::min(least, key);
     most = std::max(most, key);
   }
   void merge(const LaneSummary& other) noexcept {
     wide = wide || other.wide;
-    add_sum(other.sum, other.unit);
+    if (other.unit == unit && !wide) add_in_unit(other.sum);
+    else if (other.counts_in_unit()) shift_in(other.sum, other.unit);
     count += other.count;
     least = std::min(least, other.least);
     most = std::max(most, other.most);
     stamped = std::max(stamped, other.stamped);
   }
-  /// Adds addend * 2^exponent.
-  void add_sum(int128 addend, int exponent) noexcept {
-    if (exponent != unit || wide) return shift_in(addend, exponent);
-    sum += addend;                    // both below 2^125
-    wide = wide || outgrown(sum);
-  }
+  /// Whether some value is not zero: only then the unit is one of the values', and it only becomes finer.
+  bool counts_in_unit() const noexcept { return least < 0 || most > 0; }
 
  private:
   static bool outgrown(int128 v) noexcept {
     const auto top = static_cast<std::int64_t>(v >> 125);
     return top != 0 && top != -1;
   }
+  void add_in_unit(int128 addend) noexcept {
+    sum += addend;                    // both below 2^125
+    wide = outgrown(sum);
+  }
   void shift_in(int128 addend, int exponent) noexcept;
 };
+
+/// The values of a lane of more powers: its summary, and beside it the sums of their squares and so on in the same unit.
+class LanePowers {
+ public:
+  LanePowers(LaneSummary& values, std::uint64_t* sums, int powers) noexcept : values_(values), sums_(sums), powers_(powers) {}
+
+  void add_integer(std::int64_t value) noexcept {
+    values_.add_integer(value);
+    powers::add(sums_, powers_, value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value), value < 0);
+  }
+  void add_real(std::int64_t key) noexcept;
+  void merge(const LaneSummary& more, const std::uint64_t* more_sums) noexcept;
+  /// Whether the words held all of it.
+  bool fit(bool real) const noexcept;
+
+ private:
+  void refine(int unit) noexcept;
+
+  LaneSummary& values_;
+  std::uint64_t* sums_;
+  int powers_;
+};
+
+/// Adds lanes' summaries, and their words, to others.
+inline void merge_lanes(std::span<const Lane> lanes, LaneSummary* into, std::uint64_t* into_words, const LaneSummary* more, const std::uint64_t* more_words) noexcept {
+  for (std::size_t l = 0; l < lanes.size(); ++l) {
+    const Lane& lane = lanes[l];
+    if (lane.powers > 1) LanePowers(into[l], into_words + lane.first_word, lane.powers).merge(more[l], more_words + lane.first_word);
+    else into[l].merge(more[l]);
+  }
+}
 
 /// When some rows count: each from its known_at until its hidden_at.
 struct Visibility {
@@ -96,15 +141,11 @@ struct Summary {
   Visibility seen;
 };
 
-/// What the rows that count at one instant hold; the lanes are the caller's.
+/// What the rows that count at one instant hold; the lanes' summaries and words are the caller's.
 struct Totals {
   std::uint64_t rows = 0;
-  std::span<LaneSummary> lanes;
-
-  void merge(std::uint64_t more, const LaneSummary* more_lanes) noexcept {
-    rows += more;
-    for (std::size_t l = 0; l < lanes.size(); ++l) lanes[l].merge(more_lanes[l]);
-  }
+  LaneSummary* lanes = nullptr;
+  std::uint64_t* words = nullptr;
 };
 
 }  // namespace featlib

@@ -96,7 +96,7 @@ bool Timelines::before(const Place& a, const Place& b) noexcept {
 // Changes ----------------------------------------------------------------------------------------------------------
 
 Timelines::Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape)
-    : rows_(&rows), source_entity_(source_entity), lanes_(std::move(lanes)), shape_(shape) {
+    : rows_(&rows), source_entity_(source_entity), lanes_(std::move(lanes)), words_(place_words(lanes_)), shape_(shape) {
   for (const Lane& lane : lanes_) gated_ = gated_ || lane.gate >= 0;
   entry_.columns.resize(first_lane + lanes_.size());
 }
@@ -301,14 +301,20 @@ void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, I
   for (std::size_t l = 0; l < lanes_.size(); ++l) {
     std::uint64_t held = block.held(l, rows);
     if (block.stamped(l) > as_of) without(held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lanes_[l].gate)][row] <= as_of; });
-    block.add_values(l, lanes_[l].real, held, out.lanes[l]);
+    block.add(l, lanes_[l], held, out.lanes[l], out.words);
   }
+}
+
+void Timelines::merge(Totals& out, std::uint64_t rows, const LaneSummary* lanes, const std::uint64_t* words) const noexcept {
+  out.rows += rows;
+  if (words_ > 0) return merge_lanes(lanes_, out.lanes, out.words, lanes, words);
+  for (std::size_t l = 0; l < lanes_.size(); ++l) out.lanes[l].merge(lanes[l]);
 }
 
 void Timelines::add_children(const Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept {
   const auto add_child = [&](std::size_t at) {
     if (node.summary(at).seen.none(as_of)) return;
-    if (whole(node.summary(at), node.lanes(at), as_of)) return out.merge(node.summary(at).rows, node.lanes(at));
+    if (whole(node.summary(at), node.lanes(at), as_of)) return merge(out, node.summary(at).rows, node.lanes(at), node.words(at));
     if (below == 0) {
       const Block& block = *static_cast<const Block*>(node.child(at));
       return add_rows(block, 0, block.size(), as_of, out);
@@ -320,7 +326,7 @@ void Timelines::add_children(const Node& node, std::size_t from, std::size_t to,
   if (from == 0 && to > 0) add_child(from++);
   // What lies behind a child and before the last is summed up already.
   if (from < to && to >= last && whole(node.between(from - 1), node.between_lanes(from - 1), as_of)) {
-    out.merge(node.between(from - 1).rows, node.between_lanes(from - 1));
+    merge(out, node.between(from - 1).rows, node.between_lanes(from - 1), node.between_words(from - 1));
     from = last;
   }
   for (; from < to; ++from) add_child(from);

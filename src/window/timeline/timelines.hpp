@@ -32,6 +32,8 @@ class Timelines {
   ~Timelines();
 
   const std::vector<Lane>& lanes() const noexcept { return lanes_; }
+  /// Words of all lanes' powers.
+  std::size_t words() const noexcept { return words_; }
 
   void insert(EntityId id, Row row);
   void erase(EntityId id, Row row);
@@ -83,6 +85,8 @@ class Timelines {
   /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
   void add_to_block(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
   void add_block_before(const Place& to, Instant as_of, Totals& out) const noexcept;
+  /// Adds what other rows hold.
+  void merge(Totals& out, std::uint64_t rows, const LaneSummary* lanes, const std::uint64_t* words) const noexcept;
   static bool in_one_block(const Place& a, const Place& b) noexcept { return a.block_ == b.block_; }
 
   /// Bytes of memory held.
@@ -112,6 +116,7 @@ class Timelines {
   const Rows* rows_;
   int source_entity_;
   std::vector<Lane> lanes_;
+  std::size_t words_;                                 // of their powers
   bool gated_ = false;                                // some lane is
   TimelineShape shape_;
   std::vector<Timeline> timelines_;                   // by EntityId
