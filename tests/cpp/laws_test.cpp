@@ -4,6 +4,7 @@
 
 #include "support/actions.hpp"
 #include "support/contracts.hpp"
+#include "support/shaped.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -107,7 +108,8 @@ void for_all(std::uint64_t n, Law&& law) {
   for (std::uint64_t seed = first_seed(), end = seed + n; seed < end; ++seed) {
     INFO("FEATLIB_SEED=" << seed);
     const Case c = make_case(seed);
-    Random random(seed ^ 0x9e3779b97f4a7c15u);
+    Random random(seed ^ 0x9e3779b97f4a7c15u), shapes(seed ^ 0x5eed5bu);
+    const Shaped shaped(small_shape(shapes));
     law(c, random);
   }
 }

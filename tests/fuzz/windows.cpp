@@ -60,7 +60,9 @@ class Run {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Bytes left(data, size);
-  Run run(world_of(take(left, world_bytes)));
+  World& world = world_of(take(left, world_bytes));
+  const Shaped shaped(world.shape);
+  Run run(world);
   for (std::size_t i = 0; i < most_actions && !left.empty(); ++i) run.take(take(left, action_bytes));
   run.compare();
   return 0;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "support/actions.hpp"
+#include "support/shaped.hpp"
 
 #include <unordered_map>
 
@@ -29,12 +30,14 @@ struct World {
     options.keep_history = options.grace != far_grace || random.percent(50);   // where nothing leaves, the history is the state's own
     if (random.percent(20)) blank.complete_from = values.complete_from(blank.contract.sources());
     options.complete_from = blank.complete_from;
+    shape = small_shape(random);
   }
 
   Random random;
   Case blank;
   testing::detail::ValueMaker values;
   StateOptions options;
+  TimelineShape shape;
 };
 
 /// Worlds are kept: most changes are behind their bytes, and reading a contract takes longer than all that follows.

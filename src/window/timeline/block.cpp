@@ -32,6 +32,11 @@ void LanePowers::refine(int unit) noexcept {
   if (unit > values_.unit) powers::refine(sums_, powers_, unit - values_.unit);
 }
 
+void LanePowers::add_integer(std::int64_t value) noexcept {
+  values_.add_integer(value);
+  powers::add(sums_, powers_, value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value), value < 0);
+}
+
 void LanePowers::add_real(std::int64_t key) noexcept {
   const int before = values_.counts_in_unit() ? values_.unit : std::numeric_limits<int>::min();
   values_.add_real(key);

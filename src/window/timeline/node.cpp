@@ -130,11 +130,14 @@ void Node::add(std::size_t at, void* child, const Entry& entry) noexcept {
   Summary& own = part<Summary>(own_)[at];
   ++own.rows;
   own.seen.merge(entry.seen);
-  for (std::size_t l = 0; l < lanes_->size(); ++l) {
-    const Lane& lane = (*lanes_)[l];
+  const std::size_t width = lanes_->size();
+  const Lane* const lanes = lanes_->data();
+  LaneSummary* const summaries = part<LaneSummary>(own_lanes_) + at * width;
+  for (std::size_t l = 0; l < width; ++l) {
     const Entry::Value& value = entry.columns[first_lane + l];
-    LaneSummary& values = part<LaneSummary>(own_lanes_)[at * lanes_->size() + l];
     if (!value.held) continue;
+    const Lane& lane = lanes[l];
+    LaneSummary& values = summaries[l];
     const auto bits = static_cast<std::int64_t>(value.bits);
     if (lane.powers > 1) {
       LanePowers with(values, part<std::uint64_t>(own_words_) + at * words_ + lane.first_word, lane.powers);

@@ -94,10 +94,7 @@ class LanePowers {
  public:
   LanePowers(LaneSummary& values, std::uint64_t* sums, int powers) noexcept : values_(values), sums_(sums), powers_(powers) {}
 
-  void add_integer(std::int64_t value) noexcept {
-    values_.add_integer(value);
-    powers::add(sums_, powers_, value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value), value < 0);
-  }
+  void add_integer(std::int64_t value) noexcept;
   void add_real(std::int64_t key) noexcept;
   void merge(const LaneSummary& more, const std::uint64_t* more_sums) noexcept;
   /// Whether the words held all of it.

@@ -101,6 +101,11 @@ Timelines::Timelines(const Rows& rows, int source_entity, std::vector<Lane> lane
   entry_.columns.resize(first_lane + lanes_.size());
 }
 
+TimelineShape& Timelines::usual_shape() noexcept {
+  thread_local TimelineShape shape;
+  return shape;
+}
+
 namespace {
 
 /// Calls `visit(block)` for every block below, and `leave(node)` for every node, children first.

@@ -26,10 +26,13 @@ struct TimelineShape {
 class Timelines {
  public:
   /// `rows` outlives this and holds every row put in that is not older than the latest cutoff told.
-  Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape = {});
+  Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape = usual_shape());
   Timelines(const Timelines&) = delete;
   Timelines& operator=(const Timelines&) = delete;
   ~Timelines();
+
+  /// What this thread's timelines have unless told otherwise: tests make it small for the states they make.
+  static TimelineShape& usual_shape() noexcept;
 
   const std::vector<Lane>& lanes() const noexcept { return lanes_; }
   /// Words of all lanes' powers.
