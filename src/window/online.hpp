@@ -33,7 +33,7 @@ class OnlineWindows {
   std::span<const Target> targets() const noexcept { return targets_; }
 
   /// The windows' values, by TimelineStep::windows. `own`: rows of the request's dedup key on this timeline; they do not count.
-  /// Allocates nothing once readings as large were made, but for what a fold allocates.
+  /// Allocates nothing once readings as large were made, but for what a fold does, and the long integers of a moment.
   void read(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out);
 
  private:
