@@ -2,6 +2,7 @@
 
 #include "parallel.hpp"
 #include "replay/sums.hpp"
+#include "window/central.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -100,7 +101,7 @@ void Program::choose_units() {
     bool summed = false;
     for (const Take& take : takes) {
       const Range& range = ranges[static_cast<std::size_t>(take.range)];
-      if (take.kind != Take::Kind::sum || range.series != static_cast<int>(s)) continue;
+      if (!take.sums() || range.series != static_cast<int>(s)) continue;
       summed = true;
       if (range.own_column >= 0) index_of(columns, {own_columns[static_cast<std::size_t>(range.own_column)], input_.requests.size()});
     }
@@ -115,7 +116,7 @@ void Program::choose_units() {
         const std::lock_guard lock(merging);
         all.merge(part);
       });
-    series[s].fits = all.fit(rows_.size() + 1);
+    series[s].fits = all.fit(rows_.size() + 1, series[s].powers);
     series[s].unit = all.unit();
   }
 }
@@ -180,6 +181,7 @@ std::optional<Take> Program::taken(const WindowStep& window) {
     case AggregateKind::count: take.kind = Take::Kind::count; break;
     case AggregateKind::time_since_last: take.kind = Take::Kind::newest_row; break;
     case AggregateKind::count_if: case AggregateKind::sum: case AggregateKind::mean: take.kind = Take::Kind::sum; break;
+    case AggregateKind::std: case AggregateKind::var: case AggregateKind::skew: case AggregateKind::kurtosis: take.kind = Take::Kind::moment; break;
     case AggregateKind::min: take.kind = Take::Kind::least; break;
     case AggregateKind::max: take.kind = Take::Kind::greatest; break;
     case AggregateKind::first: take.kind = Take::Kind::oldest; break;
@@ -217,7 +219,8 @@ std::optional<Range> Program::ranged(const WindowStep& window, bool of_rows) {
   values.column = a.argument_is_column ? row_field(a.argument_fields[0]) : computed(*a.argument, a.argument_fields);
   values.keeps_nulls = a.keep_nulls;
   values.real = a.argument_type == Type::float64;
-  values.narrow = a.argument_type == Type::boolean;
+  values.powers = powers_of(a.kind);
+  values.narrow = a.argument_type == Type::boolean && values.powers == 1;
   values.gates = filter.gates;
   if (values.column < 0 || !add_gates(a.argument_fields, values.gates)) return std::nullopt;
   if (a.include_request) {

@@ -39,6 +39,7 @@ struct Series {
   bool keeps_nulls = false;
   bool real = false;                   ///< doubles, otherwise integers
   bool narrow = false;                 ///< integers whose sums fit 64 bits
+  int powers = 1;                      ///< sums up to x^powers are taken; moments have a series of their own
   std::vector<int> gates;              ///< the filter's and its own
   bool fits = true;                    ///< real: one unit holds all of the column
   int unit = 0;
@@ -58,10 +59,11 @@ struct Range {
 
 /// What is taken of a range.
 struct Take {
-  enum class Kind { count, newest_row, sum, least, greatest, nth_newest, oldest };
+  enum class Kind { count, newest_row, sum, moment, least, greatest, nth_newest, oldest };
   Kind kind = Kind::count;
   int range = 0;
   std::int64_t nth = 0;                ///< nth_newest: 0 is the newest
+  bool sums() const noexcept { return kind == Kind::sum || kind == Kind::moment; }
   bool operator==(const Take&) const = default;
 };
 

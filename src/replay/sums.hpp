@@ -7,6 +7,8 @@
 #include <featlib/core/exact.hpp>
 #include <featlib/core/pages.hpp>
 
+#include "window/powers.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <span>
@@ -29,10 +31,13 @@ class Exponents {
   }
   /// 2^unit() divides every value.
   int unit() const noexcept { return static_cast<int>(least_ == none ? 1 : least_) - 1075; }
-  /// Whether sums of `n` of the values fit 128 bits in that unit: 53 bits of significand, the span of exponents, the rows, the sign.
-  bool fit(std::size_t n) const noexcept { return least_ == none || 53 + static_cast<int>(most_ - std::min(most_, least_)) + static_cast<int>(std::bit_width(n)) < 128; }
+  /// Whether sums of `n` of the values fit 128 bits in that unit, the rows and the sign included, and those of their powers their words.
+  bool fit(std::size_t n, int powers) const noexcept { return bits() + static_cast<int>(std::bit_width(n)) < 128 && (powers == 1 || bits() <= powers::most_bits(powers)); }
 
  private:
+  /// Of the greatest value: 53 of significand, and the span of exponents.
+  int bits() const noexcept { return least_ == none ? 0 : 53 + static_cast<int>(most_ - std::min(most_, least_)); }
+
   static constexpr std::uint64_t none = 4096;
   std::uint64_t least_ = none, most_ = 0;   ///< exponent fields, those of subnormals as 1
 };
@@ -58,6 +63,36 @@ class PrefixSums {
 
  private:
   PagedVector<Sum> sums_;
+};
+
+inline uint128 magnitude(int128 value) noexcept { return value < 0 ? -static_cast<uint128>(value) : static_cast<uint128>(value); }
+
+/// Sums of the values' powers before each position, in words (window/powers.hpp).
+class PowerPrefixes {
+ public:
+  template <class Value>
+  void build(int powers, std::span<const std::uint64_t> values, Value&& value) {
+    powers_ = powers;
+    words_ = powers::words(powers);
+    if (sums_.size() < (values.size() + 1) * words_) sums_.resize((values.size() + values.size() / 2 + 1) * words_);
+    std::fill_n(sums_.data(), words_, 0);
+    std::uint64_t* sum = sums_.data();
+    for (const std::uint64_t bits : values) {
+      std::copy_n(sum, words_, sum + words_);
+      sum += words_;
+      const int128 x = value(bits);
+      powers::add(sum, powers, magnitude(x), x < 0);
+    }
+  }
+  void between(std::uint32_t first, std::uint32_t last, std::uint64_t* out) const noexcept {
+    std::copy_n(sums_.data() + last * words_, words_, out);
+    powers::merge(out, powers_, sums_.data() + first * words_, true);
+  }
+
+ private:
+  int powers_ = 1;
+  std::size_t words_ = 0;
+  PagedVector<std::uint64_t> sums_;
 };
 
 }  // namespace featlib::replaying

@@ -1,6 +1,7 @@
 #include "replay/sweep.hpp"
 
 #include "replay/quotients.hpp"
+#include "window/central.hpp"
 
 #include <algorithm>
 #include <array>
@@ -87,7 +88,8 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
   for (std::size_t t = 0; t < program_.takes.size(); ++t) {
     const Take& take = program_.takes[t];
     const Range& range = program_.ranges[static_cast<std::size_t>(take.range)];
-    if (take.kind == Take::Kind::sum) series_[static_cast<std::size_t>(range.series)].summed = true;
+    if (take.sums()) series_[static_cast<std::size_t>(range.series)].summed = true;
+    if (take.kind == Take::Kind::moment) takes_[t].words.resize(capacity * powers::words(program_.series[static_cast<std::size_t>(range.series)].powers));
     if (take.kind != Take::Kind::least && take.kind != Take::Kind::greatest) continue;
     const bool least = take.kind == Take::Kind::least;
     const int edge = program_.places[static_cast<std::size_t>(range.place)].last;
@@ -183,6 +185,7 @@ void Sweep::prepare(SeriesState& state, const Series& series) {
   if (!series.real) {
     const auto integer = [](std::uint64_t bits) { return static_cast<std::int64_t>(bits); };
     series.narrow ? state.narrow.build(state.values, integer) : state.wide.build(state.values, integer);
+    if (series.powers > 1) state.powers.build(series.powers, state.values, integer);
     return;
   }
   int unit = series.unit;
@@ -194,13 +197,15 @@ void Sweep::prepare(SeriesState& state, const Series& series) {
       if (range.own_column >= 0 && &program_.series[static_cast<std::size_t>(range.series)] == &series)
         for (std::size_t i = 0; i < deciding_.size(); ++i)
           if (const Slot value = own(i, range.own_column); !value.is_null()) exponents.add(value.bits);
-    state.fits = exponents.fit(state.values.size() + 1);
+    state.fits = exponents.fit(state.values.size() + 1, series.powers);
     if (!state.fits) return;
     unit = exponents.unit();
     if (unit != state.unit) flush();   // sums that wait are in the other unit
   }
   state.unit = unit;
-  state.wide.build(state.values, [unit](std::uint64_t bits) { return in_unit(std::bit_cast<double>(bits), unit); });
+  const auto whole = [unit](std::uint64_t bits) { return in_unit(std::bit_cast<double>(bits), unit); };
+  state.wide.build(state.values, whole);
+  if (series.powers > 1) state.powers.build(series.powers, state.values, whole);
 }
 
 void Sweep::answer(std::size_t from, std::size_t n) {
@@ -216,6 +221,7 @@ void Sweep::answer(std::size_t from, std::size_t n) {
     const Take& take = program_.takes[t];
     switch (take.kind) {
       case Take::Kind::sum: sum(takes_[t], take, n); break;
+      case Take::Kind::moment: sum(takes_[t], take, n); add_powers(takes_[t], take, n); break;
       case Take::Kind::newest_row: newest(takes_[t], take, n); break;
       case Take::Kind::nth_newest: case Take::Kind::oldest: nth(takes_[t], take, n); break;
       default: break;
@@ -363,6 +369,27 @@ void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
     if (range.own[at]) state.wide[at] += static_cast<std::int64_t>(range.own_bits[at]);
 }
 
+void Sweep::add_powers(TakeState& state, const Take& take, std::size_t n) {
+  const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
+  const Range& what = program_.ranges[static_cast<std::size_t>(take.range)];
+  const Series& series = program_.series[static_cast<std::size_t>(what.series)];
+  const SeriesState& values = series_[static_cast<std::size_t>(what.series)];
+  const std::size_t width = powers::words(series.powers);
+  if (!values.fits) {   // will be folded; whatever else stood here need not be the sums of any values
+    std::fill_n(state.wide.data() + filled_, n, 0);
+    std::fill_n(state.words.data() + filled_ * width, n * width, 0);
+    return;
+  }
+  for (std::size_t at = filled_; at < filled_ + n; ++at) values.powers.between(range.first[at], range.last[at], state.words.data() + at * width);
+  if (!what.include_request) return;
+  const int128* const own = series.real ? own_in_unit(what.series, what.own_column, range, n) : nullptr;
+  for (std::size_t at = filled_; at < filled_ + n; ++at) {
+    if (!range.own[at]) continue;
+    const int128 x = own ? own[at - filled_] : static_cast<int128>(static_cast<std::int64_t>(range.own_bits[at]));
+    powers::add(state.words.data() + at * width, series.powers, magnitude(x), x < 0);
+  }
+}
+
 /// The request's values as the sums of a series count them; windows of one series ask for the same.
 const int128* Sweep::own_in_unit(int series, int column, const RangeState& range, std::size_t n) {
   if (own_series_ == series && own_column_ == column) return own_.data();
@@ -448,7 +475,7 @@ void Sweep::fold_rest(std::size_t n) {
       const Take& take = program_.takes[static_cast<std::size_t>(window.take)];
       range = &program_.ranges[static_cast<std::size_t>(take.range)];
       gates = range->series < 0 ? &program_.filters[static_cast<std::size_t>(range->filter)].gates : &program_.series[static_cast<std::size_t>(range->series)].gates;
-      all = take.kind == Take::Kind::sum && !series_[static_cast<std::size_t>(range->series)].fits;
+      all = take.sums() && !series_[static_cast<std::size_t>(range->series)].fits;
       if (!all && !may_be_mixed_ && gates->empty()) continue;
     }
     for (std::size_t i = 0; i < n; ++i) {
@@ -533,6 +560,14 @@ void Sweep::finish(std::size_t w) {
         for (std::size_t i = 0; i < n; ++i)
           if (!taken.null[i]) set(i, Aggregated::of(decimal_value(static_cast<std::int64_t>(out[i]), a.argument_scale)));
       break;
+
+    case Take::Kind::moment: {
+      const int at_series = program_.ranges[static_cast<std::size_t>(take.range)].series;
+      const int powers = program_.series[static_cast<std::size_t>(at_series)].powers, unit = series_[static_cast<std::size_t>(at_series)].unit;
+      for (std::size_t i = 0; i < n; ++i)
+        set(i, Central::of(count[i], unit, taken.wide[i], taken.words.data() + i * powers::words(powers), powers).value(a));
+      break;
+    }
 
     case Take::Kind::sum: {
       const Series& series = program_.series[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].series)];

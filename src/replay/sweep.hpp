@@ -53,6 +53,7 @@ class Sweep {
     std::span<const std::uint64_t> values;
     PrefixSums<int128> wide;
     PrefixSums<std::int64_t> narrow;
+    PowerPrefixes powers;
     bool summed = false;               ///< by some take
     bool fits = true;                  ///< 128 bits hold the sums
     int unit = 0;
@@ -84,6 +85,7 @@ class Sweep {
   };
   struct TakeState {
     Batch<int128> wide;                ///< sums, in units of 2^unit
+    PagedVector<std::uint64_t> words;  ///< by decision: those of a moment's power sums, in the same unit
     Batch<std::uint64_t> bits;         ///< narrow sums, extrema, instants, n-ths
     Batch<std::uint8_t> null;          ///< the n-th is none
   };
@@ -101,6 +103,7 @@ class Sweep {
   void cut_to_known(std::size_t n);
   void find(RangeState& state, const Range& range, std::size_t from, std::size_t n);
   void sum(TakeState& state, const Take& take, std::size_t n);
+  void add_powers(TakeState& state, const Take& take, std::size_t n);
   const int128* own_in_unit(int series, int column, const RangeState& range, std::size_t n);
   void newest(TakeState& state, const Take& take, std::size_t n);
   void nth(TakeState& state, const Take& take, std::size_t n);
