@@ -565,7 +565,7 @@ void Sweep::finish(std::size_t w) {
       const int at_series = program_.ranges[static_cast<std::size_t>(take.range)].series;
       const int powers = program_.series[static_cast<std::size_t>(at_series)].powers, unit = series_[static_cast<std::size_t>(at_series)].unit;
       for (std::size_t i = 0; i < n; ++i)
-        set(i, Central::of(count[i], unit, taken.wide[i], taken.words.data() + i * powers::words(powers), powers).value(a));
+        set(i, moment(a, count[i], unit, taken.wide[i], taken.words.data() + i * powers::words(powers)));
       break;
     }
 

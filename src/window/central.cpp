@@ -1,6 +1,7 @@
 #include "window/central.hpp"
 
 #include "window/powers.hpp"
+#include "window/spread.hpp"
 
 namespace featlib {
 namespace {
@@ -12,24 +13,6 @@ Integer divisor(std::uint64_t n, int ddof, int scale) {
 }
 
 }  // namespace
-
-Central Central::of(std::uint64_t n, int unit, int128 sum, const std::uint64_t* words, int powers) {
-  Central out{n, unit, {to_integer(sum)}};
-  for (int k = 2; k <= powers; ++k) {
-    out.s[static_cast<std::size_t>(k) - 1] = to_integer(std::span(words, powers::words_of(k)));
-    words += powers::words_of(k);
-  }
-  return out;
-}
-
-Aggregated Central::value(const Aggregate& a) const {
-  switch (a.kind) {
-    case AggregateKind::var: return variance(a.ddof, a.argument_scale);
-    case AggregateKind::skew: return skewness(a.ddof);
-    case AggregateKind::kurtosis: return kurtosis(a.ddof);
-    default: return deviation(a.ddof, a.argument_scale);
-  }
-}
 
 Aggregated Central::variance(int ddof, int scale) const {
   if (n <= static_cast<std::uint64_t>(ddof)) return Aggregated::none(Cause::null);
@@ -62,6 +45,24 @@ Aggregated Central::kurtosis(int ddof) const {
   const Integer square = m2 * m2, excess = fourth() - 3 * square;
   if (ddof == 0) return Aggregated::of(round_ratio(excess, square, 0));
   return Aggregated::of(round_ratio((n - 1) * ((n + 1) * excess + 6 * square), Integer(n - 2) * (n - 3) * square, 0));
+}
+
+Aggregated moment(const Aggregate& a, std::uint64_t n, int unit, int128 sum, const std::uint64_t* words) {
+  const bool root = a.kind == AggregateKind::std;
+  if ((root || a.kind == AggregateKind::var) && n > static_cast<std::uint64_t>(a.ddof))
+    if (const auto value = propose({n, unit, sum, words, a.ddof, a.argument_scale}, root)) return Aggregated::of(*value);
+
+  Central exact{n, unit, {to_integer(sum)}};
+  for (int k = 2; k <= powers_of(a.kind); ++k) {
+    exact.s[static_cast<std::size_t>(k) - 1] = to_integer(std::span(words, powers::words_of(k)));
+    words += powers::words_of(k);
+  }
+  switch (a.kind) {
+    case AggregateKind::var: return exact.variance(a.ddof, a.argument_scale);
+    case AggregateKind::skew: return exact.skewness(a.ddof);
+    case AggregateKind::kurtosis: return exact.kurtosis(a.ddof);
+    default: return exact.deviation(a.ddof, a.argument_scale);
+  }
 }
 
 }  // namespace featlib

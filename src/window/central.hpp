@@ -26,11 +26,6 @@ struct Central {
   int unit;
   std::array<Integer, 4> s;           ///< those that are asked for
 
-  /// Of `powers` sums: S(1), and the words of the others (window/powers.hpp).
-  static Central of(std::uint64_t n, int unit, int128 sum, const std::uint64_t* words, int powers);
-
-  /// std, var, skew or kurtosis.
-  Aggregated value(const Aggregate& aggregate) const;
   Aggregated variance(int ddof, int scale) const;
   Aggregated deviation(int ddof, int scale) const;
   Aggregated skewness(int ddof) const;
@@ -44,5 +39,8 @@ struct Central {
     return pairs * n * s[3] - 4 * pairs * s[0] * s[2] + 6 * n * square * s[1] - 3 * square * square;
   }
 };
+
+/// std, var, skew or kurtosis of n values: of S(1), and the words of the others (window/powers.hpp).
+Aggregated moment(const Aggregate& aggregate, std::uint64_t n, int unit, int128 sum, const std::uint64_t* words);
 
 }  // namespace featlib

@@ -268,7 +268,6 @@ Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timeli
 }
 
 Aggregated OnlineWindows::moment(const Reader& reader, const Timelines& timelines, const Asked& asked) {
-  const Aggregate& a = *reader.step->aggregate;
   const bool real = reader.type == Type::float64;
   LaneSummary values = scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
   std::array<std::uint64_t, powers::most_words> words;
@@ -277,7 +276,7 @@ Aggregated OnlineWindows::moment(const Reader& reader, const Timelines& timeline
   if (reader.include_request)
     if (const Slot own = asked.request[static_cast<std::size_t>(reader.own_field)]; !own.is_null()) real ? lane.add_real(ordered(own.real())) : lane.add_integer(own.integer());
   if (!lane.fit(real)) return fold_rows(reader, timelines, asked);
-  const Aggregated out = Central::of(values.count, values.unit, values.sum, words.data(), powers_of(reader.kind)).value(a);
+  const Aggregated out = featlib::moment(*reader.step->aggregate, values.count, values.unit, values.sum, words.data());
   return values.count < reader.min_rows && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
 }
 
