@@ -4,7 +4,7 @@
 // some unit; while each is below 2^most_bits(powers) in magnitude and they are at most 2^32, no S(k) leaves its words: S(2) < 2^254,
 // S(3) < 2^317, S(4) < 2^380. That leaves 58, 42 or 34 bits between the finest double's unit and the largest one: cents up to 10^15,
 // 10^10 or 10^8. What is wider is folded value by value; for that the words may have overflowed, and are not read.
-// ExactSum has no such bound, but takes 40 bytes and an allocation for the squares of cents: 3 times as much in every node.
+// ExactSum has no such bound, but takes 56 bytes and an allocation for the squares of cents, three times their 32.
 #pragma once
 
 #include <featlib/core/exact.hpp>
