@@ -19,11 +19,13 @@ using featlib::Ensemble;
 using featlib::Error;
 using featlib::ErrorCode;
 
-using FloatRows = py::array_t<float, py::array::c_style>;
+template <class V>
+using Rows = py::array_t<V, py::array::c_style>;
 
-/// X as float32 rows. A float32 C-ordered array is used in place; float64 is rounded once, as XGBoost does; other
-/// layouts are copied. Integers are refused: a large one would lose digits without a word.
-FloatRows rows_of(const Ensemble& model, py::object x) {
+/// X in the model's number type. A C-ordered array of it is used in place; another float type is rounded or widened once,
+/// as the trainers do; other layouts are copied. Integers are refused: a large one would lose digits without a word.
+template <class V>
+Rows<V> rows_of(const Ensemble& model, py::object x) {
   if (py::hasattr(x, "matrix")) x = x.attr("matrix")();
   if (!py::isinstance<py::array>(x)) throw py::type_error("X must be a NumPy array or have .matrix()");
   const auto array = py::reinterpret_borrow<py::array>(x);
@@ -37,7 +39,7 @@ FloatRows rows_of(const Ensemble& model, py::object x) {
         "X has shape " + std::string(py::str(array.attr("shape"))) + "; expected (rows, " +
             std::to_string(model.features()) + ")",
         array.ndim() == 1 ? "one row is X.reshape(1, -1)" : "the columns are the model's features, in its order");
-  return py::array_t<float, py::array::c_style | py::array::forcecast>(array);
+  return py::array_t<V, py::array::c_style | py::array::forcecast>(array);
 }
 
 /// Calls work(first row, rows) on `threads` threads, without the GIL.
@@ -54,37 +56,51 @@ void in_parallel(std::size_t rows, int threads, Work&& work) {
   work(0, rows / parts);
 }
 
-/// (rows,) for one value a row, else (rows, width): XGBoost's own shapes.
-py::array_t<float> scores_like(std::size_t rows, std::size_t width) {
-  return width == 1 ? py::array_t<float>(static_cast<py::ssize_t>(rows)) : py::array_t<float>({rows, width});
-}
+template <class V>
+using Scores = void (Ensemble::*)(std::span<const V>, std::size_t, std::span<V>) const noexcept;
 
-template <auto Score>
-py::array_t<float> score(const Ensemble& model, const py::object& x, std::size_t width, int threads) {
-  const FloatRows rows = rows_of(model, x);
+/// (rows,) for one value a row, else (rows, width): the trainers' own shapes.
+template <class V>
+py::array score_as(const Ensemble& model, Scores<V> scores, const py::object& x, std::size_t width, int threads) {
+  const Rows<V> rows = rows_of<V>(model, x);
   const auto n = static_cast<std::size_t>(rows.shape(0));
-  py::array_t<float> out = scores_like(n, width);
-  const float* from = rows.data();
-  float* to = out.mutable_data();
+  py::array_t<V> out = width == 1 ? py::array_t<V>(static_cast<py::ssize_t>(n)) : py::array_t<V>({n, width});
+  const V* from = rows.data();
+  V* to = out.mutable_data();
   in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
-    (model.*Score)({from + first * model.features(), count * model.features()}, count,
-                   {to + first * width, count * width});
+    (model.*scores)({from + first * model.features(), count * model.features()}, count,
+                    {to + first * width, count * width});
   });
   return out;
 }
 
-py::array_t<std::int32_t> leaves(const Ensemble& model, const py::object& x, int threads) {
-  const FloatRows rows = rows_of(model, x);
+py::array margin(const Ensemble& model, const py::object& x, int threads) {
+  return model.float64() ? score_as<double>(model, &Ensemble::margin, x, model.outputs(), threads)
+                         : score_as<float>(model, &Ensemble::margin, x, model.outputs(), threads);
+}
+
+py::array predict(const Ensemble& model, const py::object& x, int threads) {
+  return model.float64() ? score_as<double>(model, &Ensemble::predict, x, model.prediction_width(), threads)
+                         : score_as<float>(model, &Ensemble::predict, x, model.prediction_width(), threads);
+}
+
+template <class V>
+py::array leaves_as(const Ensemble& model, const py::object& x, int threads) {
+  const Rows<V> rows = rows_of<V>(model, x);
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const std::size_t width = model.trees();
   py::array_t<std::int32_t> out({n, width});
-  const float* from = rows.data();
+  const V* from = rows.data();
   std::int32_t* to = out.mutable_data();
   in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
     model.leaves({from + first * model.features(), count * model.features()}, count,
                  {to + first * width, count * width});
   });
   return out;
+}
+
+py::array leaves(const Ensemble& model, const py::object& x, int threads) {
+  return model.float64() ? leaves_as<double>(model, x, threads) : leaves_as<float>(model, x, threads);
 }
 
 Ensemble from_bytes(const py::buffer& data, std::string name) {
@@ -121,21 +137,12 @@ with .matrix() that gives one; NaN is missing; float64 is rounded once to float3
       .def_static(
           "from_xgboost", &from_xgboost, "booster"_a,
           "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
-      .def(
-          "margin",
-          [](const Ensemble& self, const py::object& x, int threads) {
-            return score<&Ensemble::margin>(self, x, self.outputs(), threads);
-          },
-          "X"_a, py::kw_only(), "threads"_a = 1,
-          "Base margin plus leaves: float32 (rows,) for one output, else (rows, outputs). threads=0 uses all cores.")
-      .def(
-          "predict",
-          [](const Ensemble& self, const py::object& x, int threads) {
-            return score<&Ensemble::predict>(self, x, self.prediction_width(), threads);
-          },
-          "X"_a, py::kw_only(), "threads"_a = 1,
-          "The margin through the objective's transform, float32, in the shape of Booster.predict: (rows,) or (rows, "
-          "outputs).")
+      .def("margin", &margin, "X"_a, py::kw_only(), "threads"_a = 1,
+           "Base margin plus leaves, in the trainer's number type (XGBoost's float32): (rows,) for one output, else (rows, "
+           "outputs). threads=0 uses all cores.")
+      .def("predict", &predict, "X"_a, py::kw_only(), "threads"_a = 1,
+           "The margin through the objective's transform, in the shape and number type of the trainer's own predict: "
+           "(rows,) or (rows, outputs).")
       .def("leaves", &leaves, "X"_a, py::kw_only(), "threads"_a = 1,
            "The leaf each tree ends in, as the trainer numbers nodes: int32 (rows, trees).")
       .def_property_readonly("features", &Ensemble::features, "Columns of X.")

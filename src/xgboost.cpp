@@ -350,7 +350,8 @@ class XgboostFile {
     model.feature_names = std::move(feature_names_);
     if (!model.feature_names.empty() && model.feature_names.size() != model.features)
       corrupt(fmt::format("{} feature names for {} features", model.feature_names.size(), model.features));
-    model.base = base_margin(objective->link);
+    const std::vector<float> base = base_margin(objective->link);
+    model.base.assign(base.begin(), base.end());
     model.transform = transform(*objective, static_cast<std::int64_t>(model.base.size()));
     assemble_trees(model);
     return model;
@@ -437,7 +438,7 @@ class XgboostFile {
         corrupt(fmt::format("tree {} has id {}", i, *trees_[i].id));
       Tree tree = assemble_tree(i, trees_[i]);
       tree.output = static_cast<std::uint32_t>(output);
-      if (!weights.empty()) tree.weight = weights[i];
+      if (!weights.empty()) tree.weight = static_cast<double>(weights[i]);
       model.trees.push_back(std::move(tree));
       trees_[i] = {};  // a model is held once while it loads, not twice
     }
@@ -481,7 +482,7 @@ class XgboostFile {
       node.right = static_cast<std::int32_t>(right[i]);
       node.feature = static_cast<std::uint32_t>(feature[i]);
       node.default_left = default_left[i] == 1;
-      node.value = (*in.value)[i];
+      node.value = static_cast<double>((*in.value)[i]);
       if (left[i] < 0) continue;
       // XGBoost walks to left or left + 1 and never reads the right child (src/predictor/predict_fn.h:35).
       if (right[i] != left[i] + 1)
@@ -521,6 +522,7 @@ class XgboostFile {
         set.push_back(static_cast<std::int32_t>(category));
       }
       std::ranges::sort(set);
+      tree.nodes[static_cast<std::size_t>(node)].split = Split::not_in_category;
       tree.nodes[static_cast<std::size_t>(node)].categories = static_cast<std::int32_t>(i);
       tree.category_sets.push_back(std::move(set));
     }

@@ -263,8 +263,9 @@ _Rows: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | _HasMatrix
 class Ensemble:
     """A trained tree ensemble; scores are the trainer's own, bit for bit. Immutable, and safe to use from many threads.
 
-    X is float32 or float64 of shape (rows, features), or a FeatureTable. NaN is missing. float64 is rounded once to float32;
-    integers are refused, because a large one would lose digits without a word. threads: 1 unless said; 0 is one a core.
+    X is float32 or float64 of shape (rows, features), or a FeatureTable. NaN is missing. It is rounded once to what the
+    trainer compares in (float32 for XGBoost); integers are refused, because a large one would lose digits without a word.
+    threads: 1 unless said; 0 is one a core.
     """
 
     def __init__(self, use_load_or_from: Never, /) -> None: ...
@@ -283,12 +284,15 @@ class Ensemble:
 
         Raises ModelError.
         """
-    def margin(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32]:
-        """Base margin plus leaves: shape (rows,) for one output, else (rows, outputs). Raises ModelError."""
-    def predict(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32]:
-        """The margin through the objective's transform, in the shape of Booster.predict: (rows,) or (rows, outputs).
+    def margin(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32 | np.float64]:
+        """Base margin plus leaves, in the trainer's number type: shape (rows,) for one output, else (rows, outputs).
 
-        Raises ModelError.
+        float32 for XGBoost, float64 for the others. Raises ModelError.
+        """
+    def predict(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32 | np.float64]:
+        """The margin through the objective's transform, as the trainer's own predict gives it: (rows,) or (rows, outputs).
+
+        float32 for XGBoost, float64 for the others. Raises ModelError.
         """
     def leaves(self, X: _Rows, *, threads: int = 1) -> NDArray[np.int32]:
         """The leaf each tree ends in, as the trainer numbers nodes: shape (rows, trees). Raises ModelError."""

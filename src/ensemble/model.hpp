@@ -1,7 +1,10 @@
-/// A trained model as its file says it, whatever the format: loaders fill a TreeModel, ensemble.cpp checks and compiles
-/// it.
+/// A trained model as its file says it, whatever the format: loaders fill a TreeModel, the engine checks and compiles it.
+///
+/// A loader answers for what its file says (counts, names, versions, what is not supported) and for the numbers; that trees
+/// are trees, and that features, thresholds and leaves are sound, is checked once for all formats (walk.cpp).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,31 +28,66 @@ enum class Transform : std::uint8_t {
 /// argmax needs a row of margins on the stack; loaders refuse more.
 inline constexpr std::size_t max_argmax_outputs = 1024;
 
+/// The number type a trainer compares, or adds, in.
+enum class Real : std::uint8_t { float32, float64 };
+
+/// Which rows go left.
+enum class Split : std::uint8_t {
+  less,             ///< x < value
+  less_equal,       ///< x <= value
+  not_in_category,  ///< the code is not in the set: XGBoost; codes are the x in [0, 2^24), cut to integers
+  in_category,      ///< the code is in the set: LightGBM, scikit-learn; the x in (-1, 2^31), cut to integers
+};
+
+inline bool is_category(Split split) noexcept { return split == Split::not_in_category || split == Split::in_category; }
+
 struct TreeNode {
   static constexpr std::int32_t none = -1;
 
   std::int32_t left = none, right = none;  ///< none, none: a leaf
   std::uint32_t feature = 0;
+  Split split = Split::less;
   bool default_left = false;       ///< where a missing value goes
-  std::int32_t categories = none;  ///< index into Tree::category_sets; none: left when x < value
-  float value = 0;                 ///< the threshold, or the leaf's value
+  std::int32_t categories = none;  ///< index into Tree::category_sets, for the two splits by category
+  double value = 0;                ///< the threshold, or the leaf's value
 };
 
 struct Tree {
   std::uint32_t output = 0;                              ///< which margin it adds to
-  float weight = 1;                                      ///< DART; each leaf is multiplied by it in float32
+  double weight = 1;                                     ///< of each leaf, rounded once in the type leaves are added in
+  /// The tree before once more, for the next output of its vector leaves: added as any other, counted as none.
+  bool again = false;
   std::size_t deleted = 0;                               ///< nodes that nothing reaches, by the file's own count
   std::vector<TreeNode> nodes;                           ///< the root is the first
-  std::vector<std::vector<std::int32_t>> category_sets;  ///< ascending; a code in the set goes right, any other left
+  std::vector<std::vector<std::int32_t>> category_sets;  ///< ascending, none empty
+};
+
+/// What a value is before any split sees it. NaN is missing everywhere.
+enum class Zeros : std::uint8_t {
+  kept,     ///< compared as it stands
+  missing,  ///< |x| <= 1e-35 is missing: LightGBM's zero_as_missing
 };
 
 struct TreeModel {
   std::string format, objective;
   std::size_t features = 0;
   std::vector<std::string> feature_names;
-  std::vector<float> base;  ///< margin before the first tree, one for each output
+  Real compares = Real::float32;  ///< inputs are rounded to it first; float64 needs `adds` float64
+  Real adds = Real::float32;      ///< leaves, margins and predictions; float32 leaves the three steps after the sum out
+  std::vector<Zeros> zeros;       ///< one a feature, or empty: all kept
+  bool tiny_is_zero = false;      ///< |x| <= 1e-35 is 0 before anything else: LightGBM reads dense rows so
+  std::vector<double> base;       ///< margin before the first tree, one for each output
+  double divisor = 1;             ///< of the sum: forests that average
+  double scale = 1;               ///< then scale * sum + bias: CatBoost
+  std::vector<double> bias;       ///< one for each output, or empty: neither scaled nor moved
   Transform transform = Transform::identity;
+  double steepness = 1;           ///< the sigmoid of LightGBM: 1 / (1 + exp(-steepness * margin))
   std::vector<Tree> trees;
+
+  /// Trees as the trainer counts them.
+  std::size_t counted_trees() const noexcept {
+    return static_cast<std::size_t>(std::ranges::count(trees, false, &Tree::again));
+  }
 };
 
 /// XGBoost JSON and UBJSON. Throws Error.

@@ -118,8 +118,8 @@ def scoring(booster: Any, table: fl.FeatureTable) -> None:
     """Never run: it needs a trained model."""
     model = fl.Ensemble.from_xgboost(booster)
     assert_type(model, fl.Ensemble)
-    assert_type(model.margin(table), NDArray[np.float32])
-    assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32])
+    assert_type(model.margin(table), NDArray[np.float32 | np.float64])
+    assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32 | np.float64])
     assert_type(model.leaves(table.matrix()), NDArray[np.int32])
     assert_type((model.features, model.outputs, model.trees), tuple[int, int, int])
     assert_type((model.feature_names, model.objective, model.format, model.fingerprint), tuple[list[str], str, str, str])

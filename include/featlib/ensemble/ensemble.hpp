@@ -43,27 +43,32 @@ class Ensemble {
   std::size_t outputs() const noexcept;           ///< margins a row: 1, or one for each class, target or quantile
   std::size_t prediction_width() const noexcept;  ///< predictions a row: outputs(), but 1 for multi:softmax
   std::size_t trees() const noexcept;
+  bool float64() const noexcept;                  ///< scores are float64; false: float32, as XGBoost's
   const std::vector<std::string>& feature_names() const noexcept;  ///< empty when the file has none
   std::string_view objective() const noexcept;                     ///< "binary:logistic", as the trainer spells it
   std::string_view format() const noexcept;                        ///< "xgboost-json" or "xgboost-ubj"
   const std::string& fingerprint() const noexcept;                 ///< SHA-256 of bytes(), 64 hex digits
   const std::vector<std::byte>& bytes() const noexcept;            ///< the file as given, for bundles
 
-  /// Sum of base margin and leaves, in float32 and in tree order.
+  /// Sum of base margin and leaves, in tree order and in the trainer's number type.
   ///
   /// Shape: `rows` is n x features(), row-major; `out` is n x outputs(). NaN is missing; +-0 are equal; infinities
-  /// compare. Category codes are their numbers as floats.
+  /// compare. Category codes are their numbers. Numbers of another type than the trainer's are rounded once, going in and
+  /// coming out; double loses nothing for any model, float nothing where float64() is false.
   void margin(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept;
+  void margin(std::span<const double> rows, std::size_t n, std::span<double> out) const noexcept;
 
   /// The margin through the objective's transform (sigmoid, exp, softmax, ...).
   ///
   /// Shape: `out` is n x prediction_width().
   void predict(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept;
+  void predict(std::span<const double> rows, std::size_t n, std::span<double> out) const noexcept;
 
   /// The leaf each tree ends in, as the trainer numbers its nodes.
   ///
   /// Shape: `out` is n x trees().
   void leaves(std::span<const float> rows, std::size_t n, std::span<std::int32_t> out) const noexcept;
+  void leaves(std::span<const double> rows, std::size_t n, std::span<std::int32_t> out) const noexcept;
 
  private:
   explicit Ensemble(std::shared_ptr<const detail::Forest> forest) : forest_(std::move(forest)) {}

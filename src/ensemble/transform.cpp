@@ -1,0 +1,84 @@
+/// The functions of libm that the trainers call, in their order: a vectorised exp would have other bits.
+#include "ensemble/transform.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace featlib::detail {
+namespace {
+
+/// XGBoost, src/common/math.h:31.
+float sigmoid(float x, double) noexcept {
+  x = std::min(-x, 88.7f);
+  return 1.0f / (std::exp(x) + 1.0f + 1e-16f);
+}
+
+/// LightGBM, src/objective/binary_objective.hpp:175.
+double sigmoid(double x, double steepness) noexcept { return 1.0 / (1.0 + std::exp(-steepness * x)); }
+
+/// XGBoost, src/common/math.h:80.
+template <class S>
+S softplus(S x) noexcept {
+  return x > S{0} ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+}
+
+/// XGBoost, src/common/math.h:56: float exponentials, a double sum, a float division. LightGBM, utils/common.h:591: the same
+/// in double.
+template <class S>
+void softmax(std::span<S> row) noexcept {
+  S most = row[0];
+  for (const S x : row) most = std::fmax(x, most);
+  double sum = 0;
+  for (S& x : row) {
+    x = std::exp(x - most);
+    sum += static_cast<double>(x);
+  }
+  for (S& x : row) x /= static_cast<S>(sum);
+}
+
+/// XGBoost, src/objective/quantile_obj.cu:176: an insertion sort, which allocates nothing.
+template <class S>
+void ascending(std::span<S> row) noexcept {
+  for (std::size_t i = 1; i < row.size(); ++i) {
+    const S value = row[i];
+    std::size_t at = i;
+    for (; at > 0 && row[at - 1] > value; --at) row[at] = row[at - 1];
+    row[at] = value;
+  }
+}
+
+template <class S>
+void apply(Transform transform, double steepness, std::span<S> row) noexcept {
+  switch (transform) {
+    case Transform::identity:
+      return;
+    case Transform::sigmoid:
+      for (S& x : row) x = sigmoid(x, steepness);
+      return;
+    case Transform::exponential:
+      for (S& x : row) x = std::exp(x);
+      return;
+    case Transform::positive:
+      for (S& x : row) x = x > S{0} ? S{1} : S{0};
+      return;
+    case Transform::softmax:
+      softmax(row);
+      return;
+    case Transform::argmax:
+      row[0] = static_cast<S>(std::ranges::max_element(row) - row.begin());
+      return;
+    case Transform::ascending:
+      ascending(row);
+      return;
+    case Transform::cumulative:
+      for (std::size_t i = 1; i < row.size(); ++i) row[i] = row[i - 1] + (static_cast<S>(1e-6f) + softplus(row[i]));
+      return;
+  }
+}
+
+}  // namespace
+
+void transform_row(Transform transform, double steepness, std::span<float> row) noexcept { apply(transform, steepness, row); }
+void transform_row(Transform transform, double steepness, std::span<double> row) noexcept { apply(transform, steepness, row); }
+
+}  // namespace featlib::detail
