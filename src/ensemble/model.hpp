@@ -50,6 +50,7 @@ struct TreeNode {
   bool default_left = false;       ///< where a missing value goes
   std::int32_t categories = none;  ///< index into Tree::category_sets, for the two splits by category
   double value = 0;                ///< the threshold, or the leaf's value
+  std::int32_t id = none;          ///< a leaf's number in leaves(); none: its place in Tree::nodes
 };
 
 struct Tree {

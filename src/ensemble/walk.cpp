@@ -49,6 +49,7 @@ void add_tree(Walk<X, S>& walk, std::size_t index, const Tree& tree) {
       if (in.right != TreeNode::none) corrupt(fmt::format("tree {}: node {} has one child", index, id));
       if (std::isnan(in.value)) corrupt(fmt::format("tree {}: the value of leaf {} is NaN", index, id));
       node = {std::numeric_limits<X>::quiet_NaN(), 0, static_cast<std::uint32_t>(at), static_cast<S>(in.value) * static_cast<S>(tree.weight)};
+      if (in.id != TreeNode::none) walk.node_ids[at] = in.id;
       ++leaves;
       leaf_depths += entry.depth;
     } else {
