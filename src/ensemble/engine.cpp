@@ -1,5 +1,6 @@
 #include "ensemble/engine.hpp"
 
+#include "ensemble/compiled.hpp"
 #include "ensemble/transform.hpp"
 #include "ensemble/walk.hpp"
 
@@ -30,7 +31,7 @@ template <class X, class S>
 class Typed final : public Engine {
  public:
   explicit Typed(const TreeModel& model)
-      : walk_(model), finish_(model), transform_(model.transform), steepness_(model.steepness), trees_(model.counted_trees()) {}
+      : walk_(model), compiled_(compile(model)), finish_(model), transform_(model.transform), steepness_(model.steepness), trees_(model.counted_trees()) {}
 
   void margin(const float* rows, std::size_t n, float* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
   void margin(const double* rows, std::size_t n, double* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
@@ -40,11 +41,19 @@ class Typed final : public Engine {
   void leaves(const double* rows, std::size_t n, std::int32_t* out) const noexcept override { leaves_of(rows, n, out); }
 
  private:
+  static std::unique_ptr<const Compiled<X, S>> compile(const TreeModel& model) {
+    const Kernel<X, S>* kernel = chosen_kernel<X, S>();
+    return kernel != nullptr ? Compiled<X, S>::of(model, *kernel) : nullptr;
+  }
+
   std::size_t outputs() const noexcept { return walk_.base.size(); }
   std::size_t width() const noexcept { return transform_ == Transform::argmax ? 1 : outputs(); }
 
   void margins(const X* rows, std::size_t n, S* out) const noexcept {
-    walk_.margins(rows, n, out);
+    if (compiled_ != nullptr)
+      compiled_->margins(rows, n, out);
+    else
+      walk_.margins(rows, n, out);
     if constexpr (std::is_same_v<S, double>) finish_(out, n, outputs());
   }
 
@@ -107,7 +116,8 @@ class Typed final : public Engine {
     }
   }
 
-  Walk<X, S> walk_;
+  Walk<X, S> walk_;  // leaf numbers, and models that have too many columns
+  std::unique_ptr<const Compiled<X, S>> compiled_;
   Finish finish_;
   Transform transform_;
   double steepness_;

@@ -1,0 +1,128 @@
+#include "ensemble/ranks.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace featlib::detail {
+
+constexpr std::uint32_t cuts_per_column = 255;
+
+template <class X>
+void Ranks<X>::row(const X* row, std::uint8_t* bytes, std::size_t stride) const noexcept {
+  for (const Plain& f : plain) {
+    const X x = row[f.feature];
+    const std::uint32_t rank = rank_of(table.data() + f.at + sixteen, f.cuts, x);
+    bytes[f.low * stride] = static_cast<std::uint8_t>(rank);
+    bytes[f.high * stride] = static_cast<std::uint8_t>(x != x ? 255 : rank);
+  }
+  others(row, bytes, stride);
+}
+
+template <class X>
+void Ranks<X>::others(const X* row, std::uint8_t* bytes, std::size_t stride) const noexcept {
+  for (const Other& f : other) {
+    const X x = cleaned(row[f.feature], tiny_is_zero, zeros.empty() ? Zeros::kept : zeros[f.feature]);
+    const bool missing = x != x;
+    const std::uint32_t rank = rank_of(table.data() + f.at, f.cuts, x);
+    for (std::uint32_t c = f.first; c < f.first + f.kinds; ++c) {
+      const Kind& kind = kinds[c];
+      std::uint32_t byte;
+      if (missing)
+        byte = kind.missing_right ? 255 : 0;
+      else if (kind.set >= 0)
+        byte = sets.contains(static_cast<std::uint32_t>(kind.set), x) == kind.in_set_right;
+      else
+        byte = std::min(std::max(rank, kind.below) - kind.below, std::uint32_t{255});
+      bytes[kind.column * stride] = static_cast<std::uint8_t>(byte);
+    }
+  }
+}
+
+template struct Ranks<float>;
+template struct Ranks<double>;
+
+template <class X>
+RankBuilder<X>::RankBuilder(const TreeModel& model) : model_(model) {
+  const auto each_split = [&](auto&& what) {
+    std::vector<std::int32_t> open;
+    for (const Tree& tree : model.trees)
+      for (open.assign(1, 0); !open.empty();) {  // what nothing reaches may hold anything
+        const TreeNode& node = tree.nodes[static_cast<std::size_t>(open.back())];
+        open.pop_back();
+        if (node.left == TreeNode::none) continue;
+        what(tree, node);
+        open.insert(open.end(), {node.right, node.left});
+      }
+  };
+  each_split([&](const Tree&, const TreeNode& node) {
+    Feature& f = features_[node.feature];
+    if (is_category(node.split)) return;
+    if (const X cut = cut_of<X>(node.value, node.split); cut == cut) f.cuts.push_back(cut);
+  });
+  for (auto& [feature, f] : features_) {
+    std::ranges::sort(f.cuts);
+    f.cuts.erase(std::unique(f.cuts.begin(), f.cuts.end()), f.cuts.end());  // -0.0 and 0.0 are one cut
+    f.numeric.assign(2 * (f.cuts.size() / cuts_per_column + 1), -1);
+  }
+  each_split([&](const Tree& tree, const TreeNode& node) { test(tree, node); });
+}
+
+template <class X>
+ByteTest RankBuilder<X>::test(const Tree& tree, const TreeNode& node) {
+  Feature& f = features_.find(node.feature)->second;
+  const bool missing_right = !node.default_left;
+  const X cut = is_category(node.split) ? std::numeric_limits<X>::quiet_NaN() : cut_of<X>(node.value, node.split);
+  if (cut != cut) {
+    // x <= inf holds for all but the missing: the codes that go right are those in no set.
+    const bool set = is_category(node.split);
+    auto key = std::tuple(set ? tree.category_sets[static_cast<std::size_t>(node.categories)] : std::vector<std::int32_t>{},
+                          set ? node.split : Split::not_in_category, missing_right);
+    const auto [place, fresh] = f.categorical.try_emplace(std::move(key), columns_);
+    columns_ += fresh;
+    return {place->second, 0};
+  }
+  const auto rank = static_cast<std::uint32_t>(std::lower_bound(f.cuts.begin(), f.cuts.end(), cut) - f.cuts.begin());
+  std::int64_t& column = f.numeric[2 * (rank / cuts_per_column) + (missing_right ? 1 : 0)];
+  if (column < 0) column = columns_++;
+  return {static_cast<std::uint32_t>(column), static_cast<std::uint8_t>(rank % cuts_per_column)};
+}
+
+template <class X>
+Ranks<X> RankBuilder<X>::finish() && {
+  using Out = Ranks<X>;
+  Out out;
+  out.features = model_.features;
+  out.columns = columns_;
+  out.tiny_is_zero = model_.tiny_is_zero;
+  out.zeros = model_.zeros;
+  for (const auto& [feature, f] : features_) {
+    out.table.resize((out.table.size() + Out::sixteen - 1) / Out::sixteen * Out::sixteen);
+    const auto at = static_cast<std::uint32_t>(out.table.size()), cuts = static_cast<std::uint32_t>(f.cuts.size());
+    const std::vector<std::int64_t>& numeric = f.numeric;
+    const auto column = [&](std::size_t i) { return numeric[i] < 0 ? columns_ : static_cast<std::uint32_t>(numeric[i]); };
+    const bool zeros_mean = out.tiny_is_zero || (!out.zeros.empty() && out.zeros[feature] == Zeros::missing);
+    if (cuts <= cuts_per_column && f.categorical.empty() && !zeros_mean) {
+      out.plain.push_back({feature, at, cuts, column(0), column(1)});
+      out.table.resize(at + Out::sixteen * (cuts / Out::sixteen + 2), std::numeric_limits<X>::quiet_NaN());
+      std::ranges::copy(f.cuts, out.table.begin() + at + Out::sixteen);
+      for (std::uint32_t i = Out::sixteen; i <= cuts; i += Out::sixteen) out.table[at + i / Out::sixteen - 1] = f.cuts[i - 1];
+      continue;
+    }
+    const auto first = static_cast<std::uint32_t>(out.kinds.size());
+    for (std::size_t i = 0; i < numeric.size(); ++i)
+      if (numeric[i] >= 0) out.kinds.push_back({column(i), static_cast<std::uint32_t>(i / 2) * cuts_per_column, -1, i % 2 == 1, false});
+    for (const auto& [key, at_column] : f.categorical) {
+      const auto& [codes, split, missing_right] = key;
+      out.kinds.push_back({at_column, 0, static_cast<std::int32_t>(out.sets.add(codes, split)), missing_right, split == Split::not_in_category});
+    }
+    out.other.push_back({feature, at, cuts, first, static_cast<std::uint32_t>(out.kinds.size()) - first});
+    out.table.insert(out.table.end(), f.cuts.begin(), f.cuts.end());
+  }
+  return out;
+}
+
+template class RankBuilder<float>;
+template class RankBuilder<double>;
+
+}  // namespace featlib::detail

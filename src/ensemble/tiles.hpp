@@ -1,0 +1,81 @@
+/// Trees cut into tiles that a vector register holds.
+///
+/// A tile is the first six levels of a tree as a full one: 63 byte tests in heap order (the children of h are 2h + 1 and
+/// 2h + 2) and 64 ways out. A leaf above the sixth level is behind all the ways out below it. Sixty-three tests cost a
+/// vector less than six dependent loads cost a scalar, so all are made and the six that matter are picked.
+///
+/// What lies below the sixth level hangs from the ways out as steps: three tests, two levels, four ways on.
+#pragma once
+
+#include "ensemble/aligned.hpp"
+#include "ensemble/model.hpp"
+#include "ensemble/ranks.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace featlib::detail {
+
+inline constexpr std::uint32_t tile_levels = 6;
+inline constexpr std::uint32_t tile_nodes = 64;  // 63 tests and a filler, 64 ways out
+
+/// Two levels below a tile. A leaf is a step that stays: no test of it goes right and `next` is itself.
+struct Step {
+  std::array<std::uint16_t, 3> column{};
+  std::array<std::uint8_t, 3> k{255, 255, 255};
+  std::uint32_t next = 0;  // of four neighbours, the first
+};
+static_assert(sizeof(Step) == 16);
+
+/// Where the row is after the step. Bytes of one row are `stride` apart.
+inline std::uint32_t after(const Step& step, const std::uint8_t* bytes, std::size_t stride) noexcept {
+  const std::uint32_t upper = bytes[step.column[0] * stride] > step.k[0];
+  const std::uint32_t lower = bytes[step.column[1 + upper] * stride] > step.k[1 + upper];
+  return step.next + 2 * upper + lower;
+}
+
+/// S: what leaves are added in.
+template <class S>
+struct Tiles {
+  struct Group {
+    std::uint32_t first, last;  // the tiles of one output, in the order they are added
+  };
+
+  std::uint32_t columns = 0;
+  std::vector<S> base;        // one an output
+  std::vector<Group> groups;  // one an output
+  AlignedVector<std::uint16_t> column;       // 64 a tile
+  AlignedVector<std::uint8_t> narrow_column;  // the same, where there are at most 256 columns; else empty
+  AlignedVector<std::uint8_t> k;              // 64 a tile
+  AlignedVector<S> leaves;                    // 64 a tile, unless some tree is deeper
+  // With a deeper tree, way out w of tile t is steps[64 t + w], and leaves are `values` of the steps that stay.
+  std::vector<std::uint32_t> rounds;  // steps to the deepest leaf, a tile; empty: no tree is deeper
+  AlignedVector<Step> steps;
+  AlignedVector<S> values;
+
+  std::size_t size() const noexcept { return k.size() / tile_nodes; }
+
+  /// The leaf behind a way out of a tile.
+  S leaf(std::size_t tile, std::uint32_t way, const std::uint8_t* bytes, std::size_t stride) const noexcept {
+    if (rounds.empty()) return leaves[tile * tile_nodes + way];
+    auto at = static_cast<std::uint32_t>(tile * tile_nodes + way);
+    const std::uint32_t n = rounds[tile];
+    if (n <= most_rounds) {
+      for (std::uint32_t i = 0; i < n; ++i) at = after(steps[at], bytes, stride);
+    } else {
+      while (steps[at].next != at) at = after(steps[at], bytes, stride);
+    }
+    return values[at];
+  }
+
+  /// To so many steps it is better to take the most than to look for the end.
+  static constexpr std::uint32_t most_rounds = 3;
+};
+
+/// Tests of `model` become tiles over the columns that `ranks` gives them.
+template <class X, class S>
+Tiles<S> make_tiles(const TreeModel& model, RankBuilder<X>& ranks);
+
+}  // namespace featlib::detail
