@@ -1,4 +1,5 @@
-// A stand-in for a trained model: full trees with normal thresholds and leaves, read as XGBoost's JSON.
+// A stand-in for a trained model: full trees, 256 normal thresholds a feature as the default of XGBoost's histograms gives, normal
+// leaves, read as XGBoost's JSON.
 #pragma once
 
 #include <featlib/ensemble/ensemble.hpp>
@@ -25,6 +26,9 @@ inline featlib::Ensemble random_model(int trees, int depth, int features) {
   auto& booster = learner["gradient_booster"]["model"];
   booster["gbtree_model_param"]["num_trees"] = std::to_string(trees);
   booster["tree_info"] = std::vector<int>(static_cast<std::size_t>(trees), 0);
+  std::vector<std::vector<float>> thresholds(static_cast<std::size_t>(features), std::vector<float>(256));
+  for (auto& list : thresholds)
+    for (float& t : list) t = normal(random);
   const int nodes = (2 << depth) - 1, inner = (1 << depth) - 1;
   for (int t = 0; t < trees; ++t) {
     std::vector<int> left, right, parents, indices, defaults;
@@ -35,7 +39,7 @@ inline featlib::Ensemble random_model(int trees, int depth, int features) {
       parents.push_back(i > 0 ? (i - 1) / 2 : std::numeric_limits<int>::max());
       indices.push_back(static_cast<int>(random() % static_cast<unsigned>(features)));
       defaults.push_back(static_cast<int>(random() % 2));
-      values.push_back(normal(random));
+      values.push_back(i < inner ? thresholds[static_cast<std::size_t>(indices.back())][random() % 256] : normal(random));
     }
     booster["trees"].push_back({{"left_children", left},
                                 {"right_children", right},
