@@ -34,7 +34,7 @@ std::uint32_t rank_of(const X* cuts, std::uint32_t n, X x) noexcept {
   const X* from = cuts;
   for (std::uint32_t half; n > 1; n -= half) {
     half = n / 2;
-    from = from[half - 1] <= x ? from + half : from;
+    from += half & -static_cast<std::uint32_t>(from[half - 1] <= x);  // GCC makes a branch of `? :`, and it is never foreseen
   }
   return static_cast<std::uint32_t>(from - cuts) + (*from <= x);
 }
