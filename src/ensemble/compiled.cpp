@@ -26,10 +26,10 @@ std::unique_ptr<const Compiled<X, S>> Compiled<X, S>::of(const TreeModel& model,
 
 template <class X, class S>
 void Compiled<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcept {
-  const std::size_t outputs = tiles.base.size();
+  const std::size_t outputs = tiles.base.size(), few = tiles.rounds.empty() ? kernel->few : kernel->few_deep;
   while (n > 0) {
     const std::size_t part = std::min(n, block);
-    const std::size_t left_over = part % 64 <= kernel->few ? part % 64 : 0;
+    const std::size_t left_over = part % 64 <= few ? part % 64 : 0;
     const std::size_t together = part - left_over;
     if (together > 0) kernel->block(*this, rows, together, out);
     for (std::size_t i = together; i < part; ++i) kernel->one(*this, rows + i * ranks.features, out + i * outputs);

@@ -24,6 +24,7 @@ struct Kernel {
   void (*block)(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept;
   /// Rows of a block, 64 at a time, share their cost: so few are cheaper one by one. Measured.
   std::size_t few;
+  std::size_t few_deep;  ///< where trees are deeper than a tile
 };
 
 template <class X, class S>

@@ -40,6 +40,13 @@ FEATLIB_AVX512 inline u32 plain_rank(const X* table, X x) noexcept {
 }
 
 template <class X>
+FEATLIB_AVX512 inline void rank_other(const Ranks<X>& ranks, const typename Ranks<X>::Other& f, const X* row, u8* bytes, std::size_t stride) noexcept {
+  const X x = ranks.seen(f, row);
+  const X* table = ranks.table.data() + f.at;
+  ranks.put(f, x, f.by_sixteens() ? plain_rank(table, x) : rank_of(table, f.cuts, x), bytes, stride);
+}
+
+template <class X>
 FEATLIB_AVX512 inline void rank_one(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept {
   const X* table = ranks.table.data();
   for (const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size(); f != end; ++f) {
@@ -48,7 +55,8 @@ FEATLIB_AVX512 inline void rank_one(const Ranks<X>& ranks, const X* row, u8* byt
     bytes[f->low] = static_cast<u8>(rank);
     bytes[f->high] = static_cast<u8>(x != x ? 255 : rank);
   }
-  if (!ranks.other.empty()) ranks.others(row, bytes, 1);
+  for (const typename Ranks<X>::Other *f = ranks.other.data(), *end = f + ranks.other.size(); f != end; ++f)
+    rank_other(ranks, *f, row, bytes, 1);
 }
 
 /// A column is `stride` bytes, one a row.
@@ -65,8 +73,8 @@ FEATLIB_AVX512 void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t
       high[i] = static_cast<u8>(*from != *from ? 255 : rank);
     }
   }
-  if (!ranks.other.empty())
-    for (std::size_t i = 0; i < n; ++i) ranks.others(rows + i * width, bytes + i, stride);
+  for (const typename Ranks<X>::Other *f = ranks.other.data(), *end = f + ranks.other.size(); f != end; ++f)
+    for (std::size_t i = 0; i < n; ++i) rank_other(ranks, *f, rows + i * width, bytes + i, stride);
 }
 
 // ---- one row -------------------------------------------------------------------------------------------------------
@@ -109,6 +117,7 @@ FEATLIB_AVX512 void sum_one(const Tiles<S>& tiles, const u8* bytes, S* out) noex
   const u8 *columns = tiles.narrow_column.data(), *ks = tiles.k.data();
   const S* leaves = tiles.leaves.data();
   const bool deep = !tiles.rounds.empty();
+  const Below<S> below(tiles);
   alignas(64) u64 results[chunk] = {};
   alignas(64) u64 ways[chunk];
   for (std::size_t o = 0; o < tiles.groups.size(); ++o) {
@@ -122,7 +131,7 @@ FEATLIB_AVX512 void sum_one(const Tiles<S>& tiles, const u8* bytes, S* out) noex
       }
       for (std::size_t i = 0; i < n; i += 8) _mm512_store_si512(ways + i, ways_of(_mm512_load_si512(results + i)));
       if (deep)
-        for (std::size_t i = 0; i < n; ++i) sum += tiles.leaf(first + i, static_cast<u32>(ways[i]), bytes, 1);
+        for (std::size_t i = 0; i < n; ++i) sum += below.leaf(first + i, static_cast<u32>(ways[i]), bytes, 1);
       else
         for (std::size_t i = 0; i < n; ++i) sum += leaves[64 * (first + i) + ways[i]];
     }
@@ -253,13 +262,15 @@ FEATLIB_AVX512 inline void add_leaves(const double* leaves, const Turns& turns, 
 inline std::size_t place_of(float, std::size_t i) noexcept { return i; }
 inline std::size_t place_of(double, std::size_t i) noexcept { return (i & ~std::size_t{15}) + (i % 4 / 2) * 8 + i % 16 / 4 * 2 + i % 2; }
 
-/// Adds the leaves of a tile with steps below it.
+/// Adds the leaves of a tile with steps below it, to `n` rows.
 template <class S>
-FEATLIB_AVX512 void add_deep_leaves(const Tiles<S>& tiles, std::size_t tile, const u8* bytes, const Turns& turns, std::size_t parts, S* sums) noexcept {
-  for (std::size_t part = 0; part < parts; ++part) {
+FEATLIB_AVX512 void add_deep_leaves(Below<S> below, std::size_t tile, const u8* bytes, const Turns& turns, std::size_t n, std::size_t stride, S* sums) noexcept {
+  for (std::size_t first = 0; first < n; first += 64) {
+    const std::size_t part = first / 64, last = n < first + 64 ? n : first + 64;
     alignas(64) u8 way[64];
-    _mm512_store_si512(way, _mm512_mask_add_epi8(five_turns(turns, part), turns.level[0][part], five_turns(turns, part), _mm512_set1_epi8(32)));
-    for (std::size_t i = 64 * part; i < 64 * part + 64; ++i) sums[i] += tiles.leaf(tile, way[i % 64], bytes + i, 64 * parts);
+    const __m512i five = five_turns(turns, part);
+    _mm512_store_si512(way, _mm512_mask_add_epi8(five, turns.level[0][part], five, _mm512_set1_epi8(32)));
+    for (std::size_t i = first; i < last; ++i) sums[i] += below.leaf(tile, way[i - first], bytes + i, stride);
   }
 }
 
@@ -268,6 +279,7 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
   const Tiles<S>& tiles = model.tiles;
   const std::size_t outputs = tiles.groups.size();
   const bool deep = !tiles.rounds.empty();
+  const Below<S> below(tiles);
   alignas(64) S sums[most_rows];
   Turns turns;
   for (std::size_t o = 0; o < outputs; ++o) {
@@ -280,7 +292,7 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
       else
         for (std::size_t part = 0; part < parts; ++part) turns_of_64(column, k, bytes, 64 * parts, part, turns);
       if (deep)
-        add_deep_leaves(tiles, tile, bytes, turns, parts, sums);
+        add_deep_leaves(below, tile, bytes, turns, n, 64 * parts, sums);
       else
         add_leaves(tiles.leaves.data() + 64 * tile, turns, parts, sums);
     }
@@ -305,7 +317,7 @@ bool runs_here() noexcept {
 
 template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"avx512", &one<X, S>, &block<X, S>, 28};
+  static constexpr Kernel<X, S> kernel{"avx512", &one<X, S>, &block<X, S>, 28, 44};
   return runs_here() ? &kernel : nullptr;
 }
 

@@ -15,6 +15,12 @@ void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
   std::array<std::uint8_t, most_columns + 1> bytes;
   model.ranks.row(row, bytes.data(), 1);
+  const Below<S> below(tiles);
+  const bool deep = !tiles.rounds.empty();
+  const auto leaf = [&](std::size_t tile, std::uint32_t h) {
+    const std::uint32_t way = h - (tile_nodes - 1);
+    return deep ? below.leaf(tile, way, bytes.data(), 1) : tiles.leaf(tile, way);
+  };
   const auto go = [&](std::size_t tile, std::uint32_t h) {
     return 2 * h + 1 + (bytes[tiles.column[tile * tile_nodes + h]] > tiles.k[tile * tile_nodes + h]);
   };
@@ -26,12 +32,12 @@ void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
       std::array<std::uint32_t, lanes> h{};
       for (std::uint32_t level = 0; level < tile_levels; ++level)
         for (std::size_t i = 0; i < lanes; ++i) h[i] = go(tile + i, h[i]);
-      for (std::size_t i = 0; i < lanes; ++i) sum += tiles.leaf(tile + i, h[i] - (tile_nodes - 1), bytes.data(), 1);
+      for (std::size_t i = 0; i < lanes; ++i) sum += leaf(tile + i, h[i]);
     }
     for (; tile < last; ++tile) {
       std::uint32_t h = 0;
       for (std::uint32_t level = 0; level < tile_levels; ++level) h = go(tile, h);
-      sum += tiles.leaf(tile, h - (tile_nodes - 1), bytes.data(), 1);
+      sum += leaf(tile, h);
     }
     out[o] = sum;
   }
@@ -40,6 +46,8 @@ void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
 template <class X, class S>
 void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
+  const Below<S> below(tiles);
+  const bool deep = !tiles.rounds.empty();
   const std::size_t outputs = tiles.groups.size(), width = tiles.columns + 1;
   std::array<std::uint8_t, block_bytes> bytes;
   for (std::size_t i = 0; i < n; ++i) model.ranks.row(rows + i * model.ranks.features, bytes.data() + i * width, 1);
@@ -55,7 +63,10 @@ void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) no
         std::array<std::uint32_t, lanes> h{};
         for (std::uint32_t level = 0; level < tile_levels; ++level)
           for (std::size_t i = 0; i < some; ++i) h[i] = 2 * h[i] + 1 + (from[i * width + column[h[i]]] > k[h[i]]);
-        for (std::size_t i = 0; i < some; ++i) sums[first + i] += tiles.leaf(tile, h[i] - (tile_nodes - 1), from + i * width, 1);
+        for (std::size_t i = 0; i < some; ++i) {
+          const std::uint32_t way = h[i] - (tile_nodes - 1);
+          sums[first + i] += deep ? below.leaf(tile, way, from + i * width, 1) : tiles.leaf(tile, way);
+        }
       }
     }
     for (std::size_t i = 0; i < n; ++i) out[i * outputs + o] = sums[i];
@@ -66,7 +77,7 @@ void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) no
 
 template <class X, class S>
 const Kernel<X, S>* scalar_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"scalar", &one<X, S>, &block<X, S>, 7};
+  static constexpr Kernel<X, S> kernel{"scalar", &one<X, S>, &block<X, S>, 7, 7};
   return &kernel;
 }
 

@@ -16,26 +16,9 @@ void Ranks<X>::row(const X* row, std::uint8_t* bytes, std::size_t stride) const 
     bytes[f.low * stride] = static_cast<std::uint8_t>(rank);
     bytes[f.high * stride] = static_cast<std::uint8_t>(x != x ? 255 : rank);
   }
-  others(row, bytes, stride);
-}
-
-template <class X>
-void Ranks<X>::others(const X* row, std::uint8_t* bytes, std::size_t stride) const noexcept {
   for (const Other& f : other) {
-    const X x = cleaned(row[f.feature], tiny_is_zero, zeros.empty() ? Zeros::kept : zeros[f.feature]);
-    const bool missing = x != x;
-    const std::uint32_t rank = rank_of(table.data() + f.at, f.cuts, x);
-    for (std::uint32_t c = f.first; c < f.first + f.kinds; ++c) {
-      const Kind& kind = kinds[c];
-      std::uint32_t byte;
-      if (missing)
-        byte = kind.missing_right ? 255 : 0;
-      else if (kind.set >= 0)
-        byte = sets.contains(static_cast<std::uint32_t>(kind.set), x) == kind.in_set_right;
-      else
-        byte = std::min(std::max(rank, kind.below) - kind.below, std::uint32_t{255});
-      bytes[kind.column * stride] = static_cast<std::uint8_t>(byte);
-    }
+    const X x = seen(f, row);
+    put(f, x, rank_of(table.data() + f.at + (f.by_sixteens() ? sixteen : 0), f.cuts, x), bytes, stride);
   }
 }
 
@@ -102,22 +85,26 @@ Ranks<X> RankBuilder<X>::finish() && {
     const std::vector<std::int64_t>& numeric = f.numeric;
     const auto column = [&](std::size_t i) { return numeric[i] < 0 ? columns_ : static_cast<std::uint32_t>(numeric[i]); };
     const bool zeros_mean = out.tiny_is_zero || (!out.zeros.empty() && out.zeros[feature] == Zeros::missing);
-    if (cuts <= cuts_per_column && f.categorical.empty() && !zeros_mean) {
-      out.plain.push_back({feature, at, cuts, column(0), column(1)});
+    const typename Out::Other other{feature, at, cuts, static_cast<std::uint32_t>(out.kinds.size()), 0};
+    if (other.by_sixteens()) {
       out.table.resize(at + Out::sixteen * (cuts / Out::sixteen + 2), std::numeric_limits<X>::quiet_NaN());
       std::ranges::copy(f.cuts, out.table.begin() + at + Out::sixteen);
       for (std::uint32_t i = Out::sixteen; i <= cuts; i += Out::sixteen) out.table[at + i / Out::sixteen - 1] = f.cuts[i - 1];
+    } else {
+      out.table.insert(out.table.end(), f.cuts.begin(), f.cuts.end());
+    }
+    if (cuts <= cuts_per_column && f.categorical.empty() && !zeros_mean) {
+      out.plain.push_back({feature, at, cuts, column(0), column(1)});
       continue;
     }
-    const auto first = static_cast<std::uint32_t>(out.kinds.size());
     for (std::size_t i = 0; i < numeric.size(); ++i)
       if (numeric[i] >= 0) out.kinds.push_back({column(i), static_cast<std::uint32_t>(i / 2) * cuts_per_column, -1, i % 2 == 1, false});
     for (const auto& [key, at_column] : f.categorical) {
       const auto& [codes, split, missing_right] = key;
       out.kinds.push_back({at_column, 0, static_cast<std::int32_t>(out.sets.add(codes, split)), missing_right, split == Split::not_in_category});
     }
-    out.other.push_back({feature, at, cuts, first, static_cast<std::uint32_t>(out.kinds.size()) - first});
-    out.table.insert(out.table.end(), f.cuts.begin(), f.cuts.end());
+    out.other.push_back(other);
+    out.other.back().kinds = static_cast<std::uint32_t>(out.kinds.size()) - other.first;
   }
   return out;
 }

@@ -50,8 +50,10 @@ struct Ranks {
   };
   /// Any other feature.
   struct Other {
-    std::uint32_t feature, at, cuts;  // at: in `table`, ascending
+    std::uint32_t feature, at, cuts;  // at: in `table`, as Ranks::sixteens lays them out up to 256, else just ascending
     std::uint32_t first, kinds;       // in `kinds`
+
+    bool by_sixteens() const noexcept { return cuts <= 256; }
   };
   struct Kind {
     std::uint32_t column;
@@ -72,10 +74,26 @@ struct Ranks {
   /// A row's bytes, `stride` apart; there is room for `columns` + 1. The definition that every kernel's own way equals.
   void row(const X* row, std::uint8_t* bytes, std::size_t stride) const noexcept;
 
-  /// The part of it that kernels leave to this function: features that are not plain.
-  void others(const X* row, std::uint8_t* bytes, std::size_t stride) const noexcept;
+  /// The value of a feature that is not plain, as its splits see it.
+  X seen(const Other& f, const X* row) const noexcept {
+    return cleaned(row[f.feature], tiny_is_zero, zeros.empty() ? Zeros::kept : zeros[f.feature]);
+  }
 
-  /// Cuts of a plain feature in the table: sixteen pivots, each the last of sixteen cuts, then the cuts; what is left of
+  /// The bytes of a feature that is not plain, from its value as `seen` and the rank of that.
+  void put(const Other& f, X x, std::uint32_t rank, std::uint8_t* bytes, std::size_t stride) const noexcept {
+    for (const Kind *kind = kinds.data() + f.first, *end = kind + f.kinds; kind != end; ++kind) {
+      std::uint32_t byte;
+      if (x != x)
+        byte = kind->missing_right ? 255 : 0;
+      else if (kind->set >= 0)
+        byte = sets.contains(static_cast<std::uint32_t>(kind->set), x) == kind->in_set_right;
+      else
+        byte = rank <= kind->below ? 0 : rank - kind->below > 255 ? 255 : rank - kind->below;
+      bytes[kind->column * stride] = static_cast<std::uint8_t>(byte);
+    }
+  }
+
+  /// Up to 256 cuts in the table: sixteen pivots, each the last of sixteen cuts, then the cuts; what is left of
   /// either is NaN, which is at or below nothing. Counting pivots says which sixteen to count.
   static constexpr std::uint32_t sixteen = 16;
 };

@@ -57,21 +57,35 @@ struct Tiles {
 
   std::size_t size() const noexcept { return k.size() / tile_nodes; }
 
-  /// The leaf behind a way out of a tile.
+  /// The leaf behind a way out of a tile, where no tree is deeper.
+  S leaf(std::size_t tile, std::uint32_t way) const noexcept { return leaves[tile * tile_nodes + way]; }
+};
+
+/// What lies below a tile, at hand for a loop over rows or tiles.
+template <class S>
+class Below {
+ public:
+  explicit Below(const Tiles<S>& tiles) : rounds_(tiles.rounds.data()), steps_(tiles.steps.data()), values_(tiles.values.data()) {}
+
+  /// The leaf behind a way out of a tile, where some tree is deeper.
   S leaf(std::size_t tile, std::uint32_t way, const std::uint8_t* bytes, std::size_t stride) const noexcept {
-    if (rounds.empty()) return leaves[tile * tile_nodes + way];
     auto at = static_cast<std::uint32_t>(tile * tile_nodes + way);
-    const std::uint32_t n = rounds[tile];
+    const std::uint32_t n = rounds_[tile];
     if (n <= most_rounds) {
-      for (std::uint32_t i = 0; i < n; ++i) at = after(steps[at], bytes, stride);
+      for (std::uint32_t i = 0; i < n; ++i) at = after(steps_[at], bytes, stride);
     } else {
-      while (steps[at].next != at) at = after(steps[at], bytes, stride);
+      while (steps_[at].next != at) at = after(steps_[at], bytes, stride);
     }
-    return values[at];
+    return values_[at];
   }
 
+ private:
   /// To so many steps it is better to take the most than to look for the end.
   static constexpr std::uint32_t most_rounds = 3;
+
+  const std::uint32_t* rounds_;
+  const Step* steps_;
+  const S* values_;
 };
 
 /// Tests of `model` become tiles over the columns that `ranks` gives them.
