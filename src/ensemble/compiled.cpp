@@ -21,7 +21,8 @@ std::unique_ptr<const Compiled<X, S>> Compiled<X, S>::of(const TreeModel& model,
   if (ranks.columns() > most_columns) return nullptr;
   Tiles<S> tiles = make_tiles<X, S>(model, ranks);
   const std::size_t block = std::min(most_rows, block_bytes / (ranks.columns() + 1) / 64 * 64);
-  return std::make_unique<const Compiled>(Compiled{std::move(ranks).finish(), std::move(tiles), &kernel, block});
+  Lanes lanes = kernel.lanes > 0 ? make_lanes(tiles, kernel.lanes) : Lanes{};
+  return std::make_unique<const Compiled>(Compiled{std::move(ranks).finish(), std::move(tiles), std::move(lanes), &kernel, block});
 }
 
 template <class X, class S>
@@ -42,7 +43,7 @@ void Compiled<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcep
 template <class X, class S>
 const std::vector<const Kernel<X, S>*>& kernels() {
   static const std::vector<const Kernel<X, S>*> found = [] {
-    std::vector<const Kernel<X, S>*> list{avx512_kernel<X, S>(), scalar_kernel<X, S>()};
+    std::vector<const Kernel<X, S>*> list{avx512_kernel<X, S>(), avx2_kernel<X, S>(), scalar_kernel<X, S>()};
     std::erase(list, nullptr);
     return list;
   }();

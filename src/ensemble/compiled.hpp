@@ -1,6 +1,7 @@
 /// A model as bytes, and the kernel of this machine that scores it: what is fast equals the walk, bit for bit.
 #pragma once
 
+#include "ensemble/lanes.hpp"
 #include "ensemble/ranks.hpp"
 #include "ensemble/tiles.hpp"
 
@@ -24,7 +25,8 @@ struct Kernel {
   void (*block)(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept;
   /// Rows of a block, 64 at a time, share their cost: so few are cheaper one by one. Measured.
   std::size_t few;
-  std::size_t few_deep;  ///< where trees are deeper than a tile
+  std::size_t few_deep;   ///< where trees are deeper than a tile
+  std::size_t lanes = 0;  ///< of Compiled::lanes; 0: wants none
 };
 
 template <class X, class S>
@@ -34,6 +36,7 @@ struct Compiled {
 
   Ranks<X> ranks;
   Tiles<S> tiles;
+  Lanes lanes;
   const Kernel<X, S>* kernel;
   std::size_t block;  // rows whose bytes fit a kernel's stack, a multiple of 64, at most most_rows
 
@@ -62,6 +65,8 @@ const Kernel<X, S>* chosen_kernel();
 // Of each kernel's own file; null where it was not compiled or the machine lacks the instructions.
 template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept;
+template <class X, class S>
+const Kernel<X, S>* avx2_kernel() noexcept;
 template <class X, class S>
 const Kernel<X, S>* scalar_kernel() noexcept;
 

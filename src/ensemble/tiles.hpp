@@ -29,10 +29,11 @@ struct Step {
 };
 static_assert(sizeof(Step) == 16);
 
-/// Where the row is after the step. Bytes of one row are `stride` apart.
-inline std::uint32_t after(const Step& step, const std::uint8_t* bytes, std::size_t stride) noexcept {
-  const std::uint32_t upper = bytes[step.column[0] * stride] > step.k[0];
-  const std::uint32_t lower = bytes[step.column[1 + upper] * stride] > step.k[1 + upper];
+/// Where the row is after the step. Bytes of one row are `stride` apart, and hold `flip` more (a kernel's way to compare).
+template <std::uint8_t flip = 0>
+std::uint32_t after(const Step& step, const std::uint8_t* bytes, std::size_t stride) noexcept {
+  const std::uint32_t upper = (bytes[step.column[0] * stride] ^ flip) > step.k[0];
+  const std::uint32_t lower = (bytes[step.column[1 + upper] * stride] ^ flip) > step.k[1 + upper];
   return step.next + 2 * upper + lower;
 }
 
@@ -68,13 +69,14 @@ class Below {
   explicit Below(const Tiles<S>& tiles) : rounds_(tiles.rounds.data()), steps_(tiles.steps.data()), values_(tiles.values.data()) {}
 
   /// The leaf behind a way out of a tile, where some tree is deeper.
+  template <std::uint8_t flip = 0>
   S leaf(std::size_t tile, std::uint32_t way, const std::uint8_t* bytes, std::size_t stride) const noexcept {
     auto at = static_cast<std::uint32_t>(tile * tile_nodes + way);
     const std::uint32_t n = rounds_[tile];
     if (n <= most_rounds) {
-      for (std::uint32_t i = 0; i < n; ++i) at = after(steps_[at], bytes, stride);
+      for (std::uint32_t i = 0; i < n; ++i) at = after<flip>(steps_[at], bytes, stride);
     } else {
-      while (steps_[at].next != at) at = after(steps_[at], bytes, stride);
+      while (steps_[at].next != at) at = after<flip>(steps_[at], bytes, stride);
     }
     return values_[at];
   }
