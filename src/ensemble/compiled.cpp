@@ -21,16 +21,16 @@ std::unique_ptr<const Compiled<X, S>> Compiled<X, S>::of(const TreeModel& model,
   if (ranks.columns() > most_columns) return nullptr;
   Tiles<S> tiles = make_tiles<X, S>(model, ranks);
   const std::size_t block = std::min(most_rows, block_bytes / (ranks.columns() + 1) / 64 * 64);
-  Lanes lanes = kernel.lanes > 0 ? make_lanes(tiles, kernel.lanes) : Lanes{};
+  Lanes lanes = kernel.lanes > 0 ? make_lanes(tiles, kernel.lanes, kernel.flip) : Lanes{};
   return std::make_unique<const Compiled>(Compiled{std::move(ranks).finish(), std::move(tiles), std::move(lanes), &kernel, block});
 }
 
 template <class X, class S>
 void Compiled<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcept {
-  const std::size_t outputs = tiles.base.size(), few = tiles.rounds.empty() ? kernel->few : kernel->few_deep;
+  const std::size_t outputs = tiles.base.size();
   while (n > 0) {
     const std::size_t part = std::min(n, block);
-    const std::size_t left_over = part % 64 <= few ? part % 64 : 0;
+    const std::size_t left_over = part % 64 <= kernel->few ? part % 64 : 0;
     const std::size_t together = part - left_over;
     if (together > 0) kernel->block(*this, rows, together, out);
     for (std::size_t i = together; i < part; ++i) kernel->one(*this, rows + i * ranks.features, out + i * outputs);
@@ -43,7 +43,7 @@ void Compiled<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcep
 template <class X, class S>
 const std::vector<const Kernel<X, S>*>& kernels() {
   static const std::vector<const Kernel<X, S>*> found = [] {
-    std::vector<const Kernel<X, S>*> list{avx512_kernel<X, S>(), avx2_kernel<X, S>(), scalar_kernel<X, S>()};
+    std::vector<const Kernel<X, S>*> list{avx512_kernel<X, S>(), avx2_kernel<X, S>(), neon_kernel<X, S>(), scalar_kernel<X, S>()};
     std::erase(list, nullptr);
     return list;
   }();

@@ -25,8 +25,8 @@ struct Kernel {
   void (*block)(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept;
   /// Rows of a block, 64 at a time, share their cost: so few are cheaper one by one. Measured.
   std::size_t few;
-  std::size_t few_deep;   ///< where trees are deeper than a tile
-  std::size_t lanes = 0;  ///< of Compiled::lanes; 0: wants none
+  std::size_t lanes = 0;    ///< of Compiled::lanes; 0: wants none
+  std::uint8_t flip = 0;    ///< of its k
 };
 
 template <class X, class S>
@@ -67,6 +67,8 @@ template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept;
 template <class X, class S>
 const Kernel<X, S>* avx2_kernel() noexcept;
+template <class X, class S>
+const Kernel<X, S>* neon_kernel() noexcept;
 template <class X, class S>
 const Kernel<X, S>* scalar_kernel() noexcept;
 

@@ -262,15 +262,11 @@ FEATLIB_AVX512 inline void add_leaves(const double* leaves, const Turns& turns, 
 inline std::size_t place_of(float, std::size_t i) noexcept { return i; }
 inline std::size_t place_of(double, std::size_t i) noexcept { return (i & ~std::size_t{15}) + (i % 4 / 2) * 8 + i % 16 / 4 * 2 + i % 2; }
 
-/// Adds the leaves of a tile with steps below it, to `n` rows.
-template <class S>
-FEATLIB_AVX512 void add_deep_leaves(Below<S> below, std::size_t tile, const u8* bytes, const Turns& turns, std::size_t n, std::size_t stride, S* sums) noexcept {
-  for (std::size_t first = 0; first < n; first += 64) {
-    const std::size_t part = first / 64, last = n < first + 64 ? n : first + 64;
-    alignas(64) u8 way[64];
+/// All six turns as numbers, 0 to 63, a byte a row.
+FEATLIB_AVX512 inline void ways_of(const Turns& turns, std::size_t parts, u8* way) noexcept {
+  for (std::size_t part = 0; part < parts; ++part) {
     const __m512i five = five_turns(turns, part);
-    _mm512_store_si512(way, _mm512_mask_add_epi8(five, turns.level[0][part], five, _mm512_set1_epi8(32)));
-    for (std::size_t i = first; i < last; ++i) sums[i] += below.leaf(tile, way[i - first], bytes + i, stride);
+    _mm512_store_si512(way + 64 * part, _mm512_mask_add_epi8(five, turns.level[0][part], five, _mm512_set1_epi8(32)));
   }
 }
 
@@ -281,6 +277,7 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
   const bool deep = !tiles.rounds.empty();
   const Below<S> below(tiles);
   alignas(64) S sums[most_rows];
+  alignas(64) u8 way[most_rows];
   Turns turns;
   for (std::size_t o = 0; o < outputs; ++o) {
     for (std::size_t i = 0; i < 64 * parts; ++i) sums[i] = tiles.base[o];
@@ -291,10 +288,12 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
         turns_of(column, k, bytes, parts, turns);
       else
         for (std::size_t part = 0; part < parts; ++part) turns_of_64(column, k, bytes, 64 * parts, part, turns);
-      if (deep)
-        add_deep_leaves(below, tile, bytes, turns, n, 64 * parts, sums);
-      else
+      if (deep) {
+        ways_of(turns, parts, way);
+        for (std::size_t i = 0; i < n; ++i) sums[i] += below.leaf(tile, way[i], bytes + i, 64 * parts);
+      } else {
         add_leaves(tiles.leaves.data() + 64 * tile, turns, parts, sums);
+      }
     }
     for (std::size_t i = 0; i < n; ++i) out[i * outputs + o] = sums[deep ? i : place_of(S{}, i)];
   }
@@ -317,7 +316,7 @@ bool runs_here() noexcept {
 
 template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"avx512", &one<X, S>, &block<X, S>, 28, 44};
+  static constexpr Kernel<X, S> kernel{"avx512", &one<X, S>, &block<X, S>, 28};
   return runs_here() ? &kernel : nullptr;
 }
 

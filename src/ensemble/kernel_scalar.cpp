@@ -77,7 +77,7 @@ void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) no
 
 template <class X, class S>
 const Kernel<X, S>* scalar_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"scalar", &one<X, S>, &block<X, S>, 7, 7};
+  static constexpr Kernel<X, S> kernel{"scalar", &one<X, S>, &block<X, S>, 7};
   return &kernel;
 }
 

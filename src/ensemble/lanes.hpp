@@ -18,17 +18,17 @@ struct Lanes {
 inline constexpr std::size_t most_lane_columns = 64;
 
 template <class S>
-Lanes make_lanes(const Tiles<S>& tiles, std::size_t lanes) {
+Lanes make_lanes(const Tiles<S>& tiles, std::size_t lanes, std::uint8_t flip) {
   Lanes out;
   const std::size_t size = tiles.size(), groups = (size + lanes - 1) / lanes;
   if (tiles.columns <= most_lane_columns) {
     out.column.resize(groups * tile_nodes * lanes);
-    out.k.resize(groups * tile_nodes * lanes, 255);
+    out.k.resize(groups * tile_nodes * lanes);
     for (std::size_t tile = 0; tile < size; ++tile)
       for (std::size_t h = 0; h < tile_nodes; ++h) {
         const std::size_t at = (tile / lanes * tile_nodes + h) * lanes + tile % lanes;
         out.column[at] = static_cast<std::uint8_t>(tiles.column[tile * tile_nodes + h]);
-        out.k[at] = tiles.k[tile * tile_nodes + h];
+        out.k[at] = tiles.k[tile * tile_nodes + h] ^ flip;
       }
   }
   if constexpr (sizeof(S) == 4) {
