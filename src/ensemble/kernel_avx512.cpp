@@ -59,22 +59,28 @@ FEATLIB_AVX512 inline void rank_one(const Ranks<X>& ranks, const X* row, u8* byt
     rank_other(ranks, *f, row, bytes, 1);
 }
 
+/// Rows whose values stay in the first cache while one feature after another is ranked.
+constexpr std::size_t ranked_rows = 64;
+
 /// A column is `stride` bytes, one a row.
 template <class X>
 FEATLIB_AVX512 void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
   const std::size_t width = ranks.features;
-  for (const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size(); f != end; ++f) {
-    const X* table = ranks.table.data() + f->at;
-    const X* from = rows + f->feature;
-    u8 *low = bytes + f->low * stride, *high = bytes + f->high * stride;
-    for (std::size_t i = 0; i < n; ++i, from += width) {
-      const u32 rank = plain_rank(table, *from);
-      low[i] = static_cast<u8>(rank);
-      high[i] = static_cast<u8>(*from != *from ? 255 : rank);
+  for (std::size_t first = 0; first < n; first += ranked_rows, rows += ranked_rows * width, bytes += ranked_rows) {
+    const std::size_t some = n - first < ranked_rows ? n - first : ranked_rows;
+    for (const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size(); f != end; ++f) {
+      const X* table = ranks.table.data() + f->at;
+      const X* from = rows + f->feature;
+      u8 *low = bytes + f->low * stride, *high = bytes + f->high * stride;
+      for (std::size_t i = 0; i < some; ++i, from += width) {
+        const u32 rank = plain_rank(table, *from);
+        low[i] = static_cast<u8>(rank);
+        high[i] = static_cast<u8>(*from != *from ? 255 : rank);
+      }
     }
+    for (const typename Ranks<X>::Other *f = ranks.other.data(), *end = f + ranks.other.size(); f != end; ++f)
+      for (std::size_t i = 0; i < some; ++i) rank_other(ranks, *f, rows + i * width, bytes + i, stride);
   }
-  for (const typename Ranks<X>::Other *f = ranks.other.data(), *end = f + ranks.other.size(); f != end; ++f)
-    for (std::size_t i = 0; i < n; ++i) rank_other(ranks, *f, rows + i * width, bytes + i, stride);
 }
 
 // ---- one row -------------------------------------------------------------------------------------------------------
@@ -162,8 +168,8 @@ struct Turns {
 
 FEATLIB_AVX512 inline u64 pick(u64 m, u64 a, u64 b) noexcept { return a ^ ((a ^ b) & m); }
 
-/// Results of the 63 tests, 64 rows a word, become turns: of a level, the test that the turns above pick.
-template <class Word>
+/// Results of the tests of `levels` levels, 64 rows a word, become turns: of a level, the test that the turns above pick.
+template <int levels, class Word>
 FEATLIB_AVX512 inline void follow(const Word* r, Word* t) noexcept {
   t[0] = r[0];
   t[1] = pick(t[0], r[1], r[2]);
@@ -172,38 +178,55 @@ FEATLIB_AVX512 inline void follow(const Word* r, Word* t) noexcept {
   for (int i = 0; i < 4; ++i) a[i] = pick(t[0], r[7 + i], r[11 + i]);
   for (int i = 0; i < 2; ++i) a[i] = pick(t[1], a[i], a[i + 2]);
   t[3] = pick(t[2], a[0], a[1]);
-  for (int i = 0; i < 8; ++i) a[i] = pick(t[0], r[15 + i], r[23 + i]);
-  for (int i = 0; i < 4; ++i) a[i] = pick(t[1], a[i], a[i + 4]);
-  for (int i = 0; i < 2; ++i) a[i] = pick(t[2], a[i], a[i + 2]);
-  t[4] = pick(t[3], a[0], a[1]);
-  for (int i = 0; i < 16; ++i) a[i] = pick(t[0], r[31 + i], r[47 + i]);
-  for (int i = 0; i < 8; ++i) a[i] = pick(t[1], a[i], a[i + 8]);
-  for (int i = 0; i < 4; ++i) a[i] = pick(t[2], a[i], a[i + 4]);
-  for (int i = 0; i < 2; ++i) a[i] = pick(t[3], a[i], a[i + 2]);
-  t[5] = pick(t[4], a[0], a[1]);
+  if constexpr (levels > 4) {
+    for (int i = 0; i < 8; ++i) a[i] = pick(t[0], r[15 + i], r[23 + i]);
+    for (int i = 0; i < 4; ++i) a[i] = pick(t[1], a[i], a[i + 4]);
+    for (int i = 0; i < 2; ++i) a[i] = pick(t[2], a[i], a[i + 2]);
+    t[4] = pick(t[3], a[0], a[1]);
+  }
+  if constexpr (levels > 5) {
+    for (int i = 0; i < 16; ++i) a[i] = pick(t[0], r[31 + i], r[47 + i]);
+    for (int i = 0; i < 8; ++i) a[i] = pick(t[1], a[i], a[i + 8]);
+    for (int i = 0; i < 4; ++i) a[i] = pick(t[2], a[i], a[i + 4]);
+    for (int i = 0; i < 2; ++i) a[i] = pick(t[3], a[i], a[i + 2]);
+    t[5] = pick(t[4], a[0], a[1]);
+  }
 }
 
+/// The tests of a tile.
+struct Tests {
+  const std::uint16_t* column;
+  const u8* k;
+};
+
 /// 64 rows, the `part`th of the block.
-FEATLIB_AVX512 inline void turns_of_64(const std::uint16_t* column, const u8* k, const u8* bytes, std::size_t stride, std::size_t part, Turns& out) noexcept {
-  u64 r[63];
-  for (int h = 0; h < 63; ++h)
-    r[h] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(bytes + column[h] * stride + 64 * part), _mm512_set1_epi8(static_cast<char>(k[h])));
-  u64 t[6];
-  follow(r, t);
-  for (int level = 0; level < 6; ++level) out.level[level][part] = t[level];
+template <int levels>
+FEATLIB_AVX512 inline void turns_of_64(Tests tests, const u8* bytes, std::size_t stride, std::size_t part, Turns& out) noexcept {
+  constexpr int n = (1 << levels) - 1;
+  u64 r[n], t[levels];
+  for (int h = 0; h < n; ++h)
+    r[h] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(bytes + tests.column[h] * stride + 64 * part), _mm512_set1_epi8(static_cast<char>(tests.k[h])));
+  follow<levels>(r, t);
+  for (int level = 0; level < levels; ++level) out.level[level][part] = t[level];
 }
 
 /// All parts together: a pick costs a third, but a vector of results that were stored in words is not forwarded, so it pays
 /// from five parts on (6.1 M rows a second against 5.0 with eight, 2.4 against 4.2 with one; 300 trees of depth 6, Zen 5).
-FEATLIB_AVX512 inline void turns_of(const std::uint16_t* column, const u8* k, const u8* bytes, std::size_t parts, Turns& out) noexcept {
-  alignas(64) u64 result[63][8];
-  for (int h = 0; h < 63; ++h) {
-    const __m512i least = _mm512_set1_epi8(static_cast<char>(k[h]));
-    const u8* from = bytes + column[h] * 64 * parts;
-    for (std::size_t part = 0; part < parts; ++part)
-      _store_mask64(reinterpret_cast<__mmask64*>(&result[h][part]), _mm512_cmpgt_epu8_mask(_mm512_load_si512(from + 64 * part), least));
+template <int levels>
+FEATLIB_AVX512 inline void turns_of(Tests tests, const u8* bytes, std::size_t parts, Turns& out) noexcept {
+  if (parts <= 4) {
+    for (std::size_t part = 0; part < parts; ++part) turns_of_64<levels>(tests, bytes, 64 * parts, part, out);
+    return;
   }
-  follow(reinterpret_cast<const __m512i*>(result), reinterpret_cast<__m512i*>(out.level));
+  constexpr int n = (1 << levels) - 1;
+  alignas(64) u64 result[n][8];
+  for (int h = 0; h < n; ++h) {
+    const __m512i k = _mm512_set1_epi8(static_cast<char>(tests.k[h]));
+    const u8* from = bytes + tests.column[h] * 64 * parts;
+    for (std::size_t part = 0; part < parts; ++part)
+      _store_mask64(reinterpret_cast<__mmask64*>(&result[h][part]), _mm512_cmpgt_epu8_mask(_mm512_load_si512(from + 64 * part), k));
+  }
+  follow<levels>(reinterpret_cast<const __m512i*>(result), reinterpret_cast<__m512i*>(out.level));
 }
 
 /// The turns below the first as a number, 0 to 31, a byte a row.
@@ -278,16 +301,17 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
   const Below<S> below(tiles);
   alignas(64) S sums[most_rows];
   alignas(64) u8 way[most_rows];
-  Turns turns;
+  Turns turns{};  // levels that no tree has stay
   for (std::size_t o = 0; o < outputs; ++o) {
     for (std::size_t i = 0; i < 64 * parts; ++i) sums[i] = tiles.base[o];
     for (std::size_t tile = tiles.groups[o].first; tile < tiles.groups[o].last; ++tile) {
-      const std::uint16_t* column = tiles.column.data() + 64 * tile;
-      const u8* k = tiles.k.data() + 64 * tile;
-      if (parts > 4)
-        turns_of(column, k, bytes, parts, turns);
+      const Tests tests{tiles.column.data() + 64 * tile, tiles.k.data() + 64 * tile};
+      if (tiles.levels <= 4)
+        turns_of<4>(tests, bytes, parts, turns);
+      else if (tiles.levels == 5)
+        turns_of<5>(tests, bytes, parts, turns);
       else
-        for (std::size_t part = 0; part < parts; ++part) turns_of_64(column, k, bytes, 64 * parts, part, turns);
+        turns_of<6>(tests, bytes, parts, turns);
       if (deep) {
         ways_of(turns, parts, way);
         for (std::size_t i = 0; i < n; ++i) sums[i] += below.leaf(tile, way[i], bytes + i, 64 * parts);

@@ -70,19 +70,25 @@ FEATLIB_TARGET_INLINE typename V::Bytes picked(const Tests& tests, int h, const 
   }
 }
 
-/// The ways out, 0 to 63, a byte each.
-template <class V, class Tests>
+/// The ways out, 0 to 63, a byte each, where no test below `levels` goes right.
+template <class V, int levels, class Tests>
 FEATLIB_TARGET_INLINE typename V::Bytes ways(const Tests& tests) noexcept {
   typename V::Bytes t[6];
   t[0] = picked<V, 0>(tests, 0, t);
   t[1] = picked<V, 1>(tests, 0, t);
   t[2] = picked<V, 2>(tests, 0, t);
   t[3] = picked<V, 3>(tests, 0, t);
-  t[4] = picked<V, 4>(tests, 0, t);
-  t[5] = picked<V, 5>(tests, 0, t);
+  if constexpr (levels > 4) t[4] = picked<V, 4>(tests, 0, t);
+  if constexpr (levels > 5) t[5] = picked<V, 5>(tests, 0, t);
   typename V::Bytes way = V::splat(0);
-  for (int level = 0; level < 6; ++level) way = V::ored(way, t[level], static_cast<std::uint8_t>(32 >> level));
+  for (int level = 0; level < levels; ++level) way = V::ored(way, t[level], static_cast<std::uint8_t>(32 >> level));
   return way;
+}
+
+template <class V, class Tests>
+FEATLIB_TARGET_INLINE typename V::Bytes ways(std::uint32_t levels, const Tests& tests) noexcept {
+  if (levels <= 4) return ways<V, 4>(tests);
+  return levels == 5 ? ways<V, 5>(tests) : ways<V, 6>(tests);
 }
 
 template <class V>
@@ -113,7 +119,7 @@ FEATLIB_TARGET void lanes_one(const Compiled<X, S>& model, const X* row, S* out)
       if (tile % V::lanes == 0) {
         tests.column = model.lanes.column.data() + tile * tile_nodes;
         tests.k = model.lanes.k.data() + tile * tile_nodes;
-        V::store(way, ways<V>(tests));
+        V::store(way, ways<V>(tiles.levels, tests));
       }
       sum += deep ? below.template leaf<V::flip>(tile, way[tile % V::lanes], bytes, 1) : tiles.leaf(tile, way[tile % V::lanes]);
     }
@@ -152,7 +158,7 @@ FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std:
       }
       for (std::size_t part = 0; part < parts; ++part) {
         tests.bytes = bytes + V::lanes * part;
-        const typename V::Bytes w = ways<V>(tests);
+        const typename V::Bytes w = ways<V>(tiles.levels, tests);
         if (deep)
           V::store(way + V::lanes * part, w);
         else

@@ -15,7 +15,10 @@ class Tiler {
     // Columns are given out in the order of trees, whichever output they add to.
     std::vector<std::vector<const Tree*>> of(model_.base.size());
     for (const Tree& tree : model_.trees) of[tree.output].push_back(&tree);
-    const bool deep = std::ranges::any_of(model_.trees, [](const Tree& tree) { return deeper(tree); });
+    std::uint32_t deepest = 0;
+    for (const Tree& tree : model_.trees) deepest = std::max(deepest, levels(tree));
+    const bool deep = deepest > tile_levels;
+    out_.levels = std::min(deepest, tile_levels);
 
     for (std::size_t o = 0; o < of.size(); ++o) {
       const auto first = static_cast<std::uint32_t>(out_.size());
@@ -45,14 +48,16 @@ class Tiler {
   static bool is_leaf(const TreeNode& node) { return node.left == TreeNode::none; }
   static S value(const Tree& tree, const TreeNode& leaf) { return static_cast<S>(leaf.value) * static_cast<S>(tree.weight); }
 
-  static bool deeper(const Tree& tree) {
+  /// Levels of tests, counted to one more than a tile has.
+  static std::uint32_t levels(const Tree& tree) {
     std::vector<std::int32_t> level{0}, below;
-    for (std::uint32_t depth = 0; depth < tile_levels && !level.empty(); ++depth, level.swap(below)) {
+    for (std::uint32_t depth = 0; depth <= tile_levels; ++depth, level.swap(below)) {
       below.clear();
       for (const std::int32_t id : level)
         if (const TreeNode& node = tree.nodes[static_cast<std::size_t>(id)]; !is_leaf(node)) below.insert(below.end(), {node.left, node.right});
+      if (below.empty()) return depth;
     }
-    return std::ranges::any_of(level, [&](std::int32_t id) { return !is_leaf(tree.nodes[static_cast<std::size_t>(id)]); });
+    return tile_levels + 1;
   }
 
   void add(const Tree& tree) {
