@@ -26,13 +26,16 @@ class Tiler {
       out_.groups.push_back({first, static_cast<std::uint32_t>(out_.size())});
       out_.base.push_back(static_cast<S>(model_.base[o]));
     }
+    for (const auto& [tree, node] : ways_) {
+      const TreeNode& leaf = tree->nodes[static_cast<std::size_t>(node)];
+      out_.leaves.push_back(is_leaf(leaf) ? value(*tree, leaf) : -S{0});
+    }
     if (deep) {
       out_.rounds.resize(out_.size());
+      out_.open.resize(out_.size());
       out_.steps.resize(ways_.size());
       out_.values.resize(ways_.size());
       for (std::size_t tile = 0; tile < out_.size(); ++tile) add_steps(tile);
-    } else {
-      for (const auto& [tree, node] : ways_) out_.leaves.push_back(value(*tree, tree->nodes[static_cast<std::size_t>(node)]));
     }
     out_.columns = static_cast<std::uint32_t>(ranks_.columns());
     if (out_.columns <= 256) out_.narrow_column.assign(out_.column.begin(), out_.column.end());
@@ -103,6 +106,7 @@ class Tiler {
       if (is_leaf(node)) {
         out_.values[at] = value(tree, node);
       } else {
+        if (round == 0) out_.open[tile] |= std::uint64_t{1} << at % tile_nodes;
         step.next = static_cast<std::uint32_t>(out_.steps.size());
         set(step, 0, tree, node);
         for (std::uint32_t side = 0; side < 2; ++side) {

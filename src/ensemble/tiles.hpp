@@ -51,15 +51,16 @@ struct Tiles {
   AlignedVector<std::uint16_t> column;       // 64 a tile
   AlignedVector<std::uint8_t> narrow_column;  // the same, where there are at most 256 columns; else empty
   AlignedVector<std::uint8_t> k;              // 64 a tile
-  AlignedVector<S> leaves;                    // 64 a tile, unless some tree is deeper
-  // With a deeper tree, way out w of tile t is steps[64 t + w], and leaves are `values` of the steps that stay.
+  AlignedVector<S> leaves;                    // 64 a tile; -0.0, which changes no sum, where the way goes on below
+  // With a tree deeper than a tile, way out w of tile t is steps[64 t + w], and leaves are `values` of the steps that stay.
   std::vector<std::uint32_t> rounds;  // steps to the deepest leaf, a tile; empty: no tree is deeper
+  std::vector<std::uint64_t> open;    // ways out that go on below, a tile
   AlignedVector<Step> steps;
   AlignedVector<S> values;
 
   std::size_t size() const noexcept { return k.size() / tile_nodes; }
 
-  /// The leaf behind a way out of a tile, where no tree is deeper.
+  /// The leaf behind a way out of a tile that does not go on.
   S leaf(std::size_t tile, std::uint32_t way) const noexcept { return leaves[tile * tile_nodes + way]; }
 };
 
