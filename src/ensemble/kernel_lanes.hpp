@@ -143,10 +143,12 @@ FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std:
   alignas(64) std::uint8_t bytes[block_bytes];
   lanes_ranks<V>(model.ranks, rows, n, stride, bytes);
   flip_bytes<V>(bytes, tiles.columns * stride);
+  constexpr std::uint64_t all = ~std::uint64_t{0};
   const bool deep = !tiles.rounds.empty();
   const Below<S> below(tiles);
   alignas(64) S sums[most_rows];
   alignas(64) std::uint8_t way[most_rows];
+  std::uint16_t row_below[most_rows];
   alignas(64) std::uint32_t offsets[tile_nodes], k[tile_nodes];
   TestsOfRows<V> tests{bytes, offsets, k};
   for (std::size_t o = 0; o < outputs; ++o) {
@@ -156,18 +158,29 @@ FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std:
         offsets[h] = static_cast<std::uint32_t>(tiles.column[tile * tile_nodes + h] * stride);
         k[h] = (std::uint32_t{tiles.k[tile * tile_nodes + h]} ^ V::flip) * 0x01010101u;
       }
+      const std::uint64_t open = deep ? tiles.open[tile] : 0;
       for (std::size_t part = 0; part < parts; ++part) {
         tests.bytes = bytes + V::lanes * part;
         const typename V::Bytes w = ways<V>(tiles.levels, tests);
-        if (deep)
-          V::store(way + V::lanes * part, w);
-        else
-          V::add_leaves(model.lanes.planes.data() + tile * 4 * tile_nodes, tiles.leaves.data() + tile * tile_nodes, w, sums + V::lanes * part);
+        if (open != 0) V::store(way + V::lanes * part, w);
+        if (open != all) V::add_leaves(model.lanes.planes.data() + tile * 4 * tile_nodes, tiles.leaves.data() + tile * tile_nodes, w, sums + V::lanes * part);
       }
-      if (deep)
-        for (std::size_t i = 0; i < n; ++i) sums[i] += below.template leaf<V::flip>(tile, way[i], bytes + i, stride);
+      if (open == 0) continue;
+      if (open == all) {  // 2.6 us a row against 4.0 (1000 full trees of depth 8, Zen 5)
+        for (std::size_t i = 0; i < n; ++i) sums[V::place_of(S{}, i)] += below.template leaf<V::flip>(tile, way[i], bytes + i, stride);
+        continue;
+      }
+      std::size_t below_rows = 0;  // found without a branch, since none would be foreseen
+      for (std::size_t i = 0; i < n; ++i) {
+        row_below[below_rows] = static_cast<std::uint16_t>(i);
+        below_rows += open >> way[i] & 1;
+      }
+      for (std::size_t j = 0; j < below_rows; ++j) {
+        const std::size_t i = row_below[j];
+        sums[V::place_of(S{}, i)] += below.template leaf<V::flip>(tile, way[i], bytes + i, stride);
+      }
     }
-    for (std::size_t i = 0; i < n; ++i) out[i * outputs + o] = sums[deep ? i : V::place_of(S{}, i)];
+    for (std::size_t i = 0; i < n; ++i) out[i * outputs + o] = sums[V::place_of(S{}, i)];
   }
 }
 
