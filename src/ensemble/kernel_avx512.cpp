@@ -230,6 +230,16 @@ FEATLIB_AVX512_INLINE void turns_of(Tests tests, const u8* bytes, std::size_t pa
   follow<levels>(reinterpret_cast<const __m512i*>(result), reinterpret_cast<__m512i*>(out.level));
 }
 
+/// The same where a level is one test.
+FEATLIB_AVX512_INLINE void oblivious_turns(Tests tests, u32 levels, const u8* bytes, std::size_t parts, Turns& out) noexcept {
+  for (u32 level = 0; level < levels; ++level) {
+    const u32 h = (1u << level) - 1;
+    const __m512i k = _mm512_set1_epi8(static_cast<char>(tests.k[h]));
+    const u8* from = bytes + tests.column[h] * 64 * parts;
+    for (std::size_t part = 0; part < parts; ++part) out.level[level][part] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(from + 64 * part), k);
+  }
+}
+
 /// The turns below the first as a number, 0 to 31, a byte a row.
 FEATLIB_AVX512_INLINE __m512i five_turns(const Turns& turns, std::size_t part) noexcept {
   __m512i way = _mm512_maskz_set1_epi8(turns.level[5][part], 1);
@@ -328,7 +338,9 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
     for (std::size_t i = 0; i < 64 * parts; ++i) sums[i] = tiles.base[o];
     for (std::size_t tile = tiles.groups[o].first; tile < tiles.groups[o].last; ++tile) {
       const Tests tests{tiles.column.data() + 64 * tile, tiles.k.data() + 64 * tile};
-      if (tiles.levels <= 4)
+      if (tiles.oblivious)
+        oblivious_turns(tests, tiles.levels, bytes, parts, turns);
+      else if (tiles.levels <= 4)
         turns_of<4>(tests, bytes, parts, turns);
       else if (tiles.levels == 5)
         turns_of<5>(tests, bytes, parts, turns);

@@ -85,10 +85,19 @@ FEATLIB_TARGET_INLINE typename V::Bytes ways(const Tests& tests) noexcept {
   return way;
 }
 
+/// The same where a level is one test.
 template <class V, class Tests>
-FEATLIB_TARGET_INLINE typename V::Bytes ways(std::uint32_t levels, const Tests& tests) noexcept {
-  if (levels <= 4) return ways<V, 4>(tests);
-  return levels == 5 ? ways<V, 5>(tests) : ways<V, 6>(tests);
+FEATLIB_TARGET_INLINE typename V::Bytes oblivious_ways(std::uint32_t levels, const Tests& tests) noexcept {
+  typename V::Bytes way = V::splat(0);
+  for (std::uint32_t level = 0; level < levels; ++level) way = V::ored(way, tests.result((1 << level) - 1), static_cast<std::uint8_t>(32 >> level));
+  return way;
+}
+
+template <class V, class S, class Tests>
+FEATLIB_TARGET_INLINE typename V::Bytes ways(const Tiles<S>& tiles, const Tests& tests) noexcept {
+  if (tiles.oblivious) return oblivious_ways<V>(tiles.levels, tests);
+  if (tiles.levels <= 4) return ways<V, 4>(tests);
+  return tiles.levels == 5 ? ways<V, 5>(tests) : ways<V, 6>(tests);
 }
 
 template <class V>
@@ -119,7 +128,7 @@ FEATLIB_TARGET void lanes_one(const Compiled<X, S>& model, const X* row, S* out)
       if (tile % V::lanes == 0) {
         tests.column = model.lanes.column.data() + tile * tile_nodes;
         tests.k = model.lanes.k.data() + tile * tile_nodes;
-        V::store(way, ways<V>(tiles.levels, tests));
+        V::store(way, ways<V>(tiles, tests));
       }
       sum += deep ? below.template leaf<V::flip>(tile, way[tile % V::lanes], bytes, 1) : tiles.leaf(tile, way[tile % V::lanes]);
     }
@@ -161,7 +170,7 @@ FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std:
       const std::uint64_t open = deep ? tiles.open[tile] : 0;
       for (std::size_t part = 0; part < parts; ++part) {
         tests.bytes = bytes + V::lanes * part;
-        const typename V::Bytes w = ways<V>(tiles.levels, tests);
+        const typename V::Bytes w = ways<V>(tiles, tests);
         if (open != 0) V::store(way + V::lanes * part, w);
         if (open != all) V::add_leaves(model.lanes.planes.data() + tile * 4 * tile_nodes, tiles.leaves.data() + tile * tile_nodes, w, sums + V::lanes * part);
       }

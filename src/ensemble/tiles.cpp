@@ -1,6 +1,7 @@
 #include "ensemble/tiles.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <deque>
 
 namespace featlib::detail {
@@ -26,6 +27,7 @@ class Tiler {
       out_.groups.push_back({first, static_cast<std::uint32_t>(out_.size())});
       out_.base.push_back(static_cast<S>(model_.base[o]));
     }
+    out_.oblivious = one_test_a_level();
     for (const auto& [tree, node] : ways_) {
       const TreeNode& leaf = tree->nodes[static_cast<std::size_t>(node)];
       out_.leaves.push_back(is_leaf(leaf) ? value(*tree, leaf) : -S{0});
@@ -85,6 +87,15 @@ class Tiler {
     }
     fill(tree, is_leaf(node) ? id : node.left, at, level + 1, 2 * h);
     fill(tree, is_leaf(node) ? id : node.right, at, level + 1, 2 * h + 1);
+  }
+
+  bool one_test_a_level() const {
+    for (std::size_t tile = 0; tile < out_.size(); ++tile)
+      for (std::size_t h = 1; h < tile_nodes - 1; ++h) {
+        const std::size_t at = tile * tile_nodes + h, first = tile * tile_nodes + std::bit_floor(h + 1) - 1;
+        if (out_.column[at] != out_.column[first] || out_.k[at] != out_.k[first]) return false;
+      }
+    return true;
   }
 
   struct Open {

@@ -46,6 +46,7 @@ struct Tiles {
 
   std::uint32_t columns = 0;
   std::uint32_t levels = 0;   // of the deepest tree, at most tile_levels: no test below them goes right
+  bool oblivious = false;     // every level of every tile is one test, as CatBoost grows trees: nothing to pick
   std::vector<S> base;        // one an output
   std::vector<Group> groups;  // one an output
   AlignedVector<std::uint16_t> column;       // 64 a tile

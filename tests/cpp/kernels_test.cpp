@@ -27,6 +27,7 @@ struct Shape {
   double category_chance = 0;
   bool missing_both_ways = true;
   bool zeros = false;             ///< LightGBM's readings of zero
+  bool oblivious = false;         ///< one split a level, as CatBoost grows trees
 };
 
 template <class X>
@@ -75,6 +76,10 @@ TreeModel random_model(std::mt19937_64& random, const Shape& shape) {
         }
         node.left = static_cast<std::int32_t>(tree.nodes.size());
         node.right = node.left + 1;
+        if (shape.oblivious && depth[at] > 0 && depth[at - 1] == depth[at]) {
+          const TreeNode& before = tree.nodes[at - 1];
+          node.feature = before.feature, node.split = before.split, node.value = before.value, node.default_left = before.default_left, node.categories = before.categories;
+        }
         tree.nodes.resize(tree.nodes.size() + 2);
         depth.insert(depth.end(), 2, depth[at] + 1);
       }
@@ -207,6 +212,9 @@ TEMPLATE_TEST_CASE("the walk and every kernel equal the definition", "", (std::p
   SECTION("with zeros that are missing or small") {
     check<X, S>(400, {.trees = 60, .zeros = true});
     check<X, S>(401, {.depth = 7, .trees = 20, .category_chance = 0.2, .zeros = true});
+  }
+  SECTION("with one test a level") {
+    for (std::uint32_t depth = 1; depth < 9; ++depth) check<X, S>(600 + depth, {.depth = depth, .features = 10, .trees = 90, .leaf_chance = 0, .category_chance = 0.1, .oblivious = true});
   }
   SECTION("with several outputs") {
     check<X, S>(500, {.trees = 100, .outputs = 3});
