@@ -3,6 +3,7 @@
 // This program's operator new counts. What changes the state for good may allocate: a new entity, a text held by nothing, more
 // rows or answers than before.
 
+#include "../../benchmarks/random_model.hpp"
 #include "support/contracts.hpp"
 #include "support/generators.hpp"
 
@@ -156,6 +157,18 @@ TEST_CASE("an answer into the caller's memory allocates nothing once the state h
     CHECK(service.features.values[f].bits == service.decision.features.values[f].bits);
   }
   CHECK(service.features.texts[static_cast<std::size_t>(service.contract().find_feature("latest"))] == "a tag that is known to many rows");
+}
+
+TEST_CASE("a model's scores allocate nothing, whether of one row or of many") {
+  const Ensemble model = bench::random_model(40, 7, 20);
+  const std::vector<float> rows(1000 * model.features(), 0.25f);
+  std::vector<float> out(1000);
+  for (const std::size_t n : {1, 5, 64, 1000}) {
+    const std::int64_t before = allocations;
+    model.margin(rows, n, out);
+    model.predict(rows, n, out);
+    CHECK(allocations - before == 0);
+  }
 }
 
 TEST_CASE("a text that an earlier answer left in the caller's memory does not stand in the next one") {
