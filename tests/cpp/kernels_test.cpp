@@ -221,6 +221,7 @@ TEMPLATE_TEST_CASE("the walk and every kernel equal the definition", "", (std::p
     check<X, S>(500, {.trees = 100, .outputs = 3});
     check<X, S>(501, {.depth = 7, .trees = 100, .outputs = 7});
     check<X, S>(502, {.depth = 2, .trees = 5, .outputs = 9});
+    check<X, S>(503, {.trees = 0, .outputs = 2});
   }
 }
 
