@@ -117,6 +117,11 @@ Ensemble from_xgboost(py::object booster) {
   return from_bytes(booster.attr("save_raw")("ubj"), "<booster>");
 }
 
+/// A trainer's object as bytes: what attributes it has is Python's business.
+Ensemble from_trainer(const char* writer, const py::object& trained) {
+  return from_bytes(py::module_::import("featlib._trainers").attr(writer)(trained), "<" + std::string(py::str(py::type::of(trained).attr("__name__"))) + ">");
+}
+
 }  // namespace
 
 void bind_ensemble(py::module_& m) {
@@ -137,6 +142,9 @@ with .matrix() that gives one; NaN is missing; float64 is rounded once to float3
       .def_static(
           "from_xgboost", &from_xgboost, "booster"_a,
           "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
+      .def_static(
+          "from_sklearn", [](const py::object& estimator) { return from_trainer("sklearn_json", estimator); }, "estimator"_a,
+          "Take over a fitted scikit-learn tree, forest, (Hist)GradientBoosting or IsolationForest.")
       .def("margin", &margin, "X"_a, py::kw_only(), "threads"_a = 1,
            "Base margin plus leaves, in the trainer's number type (XGBoost's float32): (rows,) for one output, else (rows, "
            "outputs). threads=0 uses all cores.")

@@ -1,5 +1,6 @@
 #include <featlib/ensemble/ensemble.hpp>
 
+#include "ensemble/document.hpp"
 #include "ensemble/engine.hpp"
 #include "ensemble/model.hpp"
 
@@ -48,12 +49,19 @@ Forest compile(TreeModel model, std::span<const std::byte> bytes) {
   return forest;
 }
 
+/// The content decides: a JSON file by its first key.
+TreeModel read_model(std::span<const std::byte> bytes) {
+  const std::string_view key = Document::first_key(bytes);
+  if (key == "featlib_sklearn") return read_sklearn(bytes);
+  return read_xgboost(bytes);
+}
+
 }  // namespace
 }  // namespace detail
 
 Result<Ensemble> Ensemble::parse(std::span<const std::byte> bytes, std::string name) {
   try {
-    return Ensemble(std::make_shared<const detail::Forest>(detail::compile(detail::read_xgboost(bytes), bytes)));
+    return Ensemble(std::make_shared<const detail::Forest>(detail::compile(detail::read_model(bytes), bytes)));
   } catch (const Error& error) {
     std::vector<Failure> failures = error.failures();
     for (Failure& failure : failures) failure.path = name;

@@ -79,11 +79,9 @@ class Json final : public Document {
     return out;
   }
 
-  std::vector<float> floats() override {
-    std::vector<float> out;
-    elements([&] { out.push_back(real()); });
-    return out;
-  }
+  std::vector<float> floats() override { return reals<float>(); }
+  double real() override { return real<double>(scalar()); }
+  std::vector<double> doubles() override { return reals<double>(); }
 
   void skip() override {
     switch (peek()) {
@@ -96,7 +94,7 @@ class Json final : public Document {
         return;
       default:
         if (const std::string_view token = scalar(); token != "true" && token != "false" && token != "null")
-          real(token);
+          real<double>(token);
     }
   }
 
@@ -168,13 +166,19 @@ class Json final : public Document {
     return value;
   }
 
-  float real() { return real(scalar()); }
+  template <class T>
+  T real(std::string_view token) const {
+    if (token == "NaN") return std::numeric_limits<T>::quiet_NaN();
+    if (token == "Infinity") return std::numeric_limits<T>::infinity();
+    if (token == "-Infinity") return -std::numeric_limits<T>::infinity();
+    return number<T>(token);
+  }
 
-  float real(std::string_view token) const {
-    if (token == "NaN") return std::numeric_limits<float>::quiet_NaN();
-    if (token == "Infinity") return std::numeric_limits<float>::infinity();
-    if (token == "-Infinity") return -std::numeric_limits<float>::infinity();
-    return number<float>(token);
+  template <class T>
+  std::vector<T> reals() {
+    std::vector<T> out;
+    elements([&] { out.push_back(real<T>(scalar())); });
+    return out;
   }
 
   void escape(std::string& out) {
@@ -303,6 +307,9 @@ class Ubj final : public Document {
     });
   }
 
+  double real() override { return real(take()); }
+  std::vector<double> doubles() override { return numbers<double>([&](char type) { return real(type); }); }
+
   void skip() override {
     switch (peek()) {
       case '{':
@@ -348,6 +355,12 @@ class Ubj final : public Document {
       value = static_cast<T>(value << 8 | static_cast<unsigned char>(bytes_[at_ + i]));
     at_ += sizeof(T);
     return value;
+  }
+
+  double real(char type) {
+    if (type == 'd') return static_cast<double>(std::bit_cast<float>(big_endian<std::uint32_t>()));
+    if (type == 'D') return std::bit_cast<double>(big_endian<std::uint64_t>());
+    return static_cast<double>(integer(type));
   }
 
   std::int64_t integer(char type) {
@@ -445,6 +458,16 @@ class Ubj final : public Document {
 };
 
 }  // namespace
+
+std::string_view Document::first_key(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto skip = [&](std::size_t at) { return std::min(text.find_first_not_of(" \t\r\n", at), text.size()); };
+  std::size_t at = skip(0);
+  if (at == text.size() || text[at] != '{') return {};
+  at = skip(at + 1);
+  if (at == text.size() || text[at] != '"') return {};
+  return text.substr(at + 1, text.find('"', at + 1) - at - 1);
+}
 
 std::unique_ptr<Document> Document::open(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -34,8 +34,13 @@ class Document {
   virtual std::int64_t integer() = 0;  ///< true and false count as 1 and 0
   virtual std::vector<std::int64_t> integers() = 0;
   virtual std::vector<float> floats() = 0;
+  virtual double real() = 0;
+  virtual std::vector<double> doubles() = 0;
   virtual void skip() = 0;    ///< any value
   virtual void finish() = 0;  ///< refuses anything but white space after the document
+
+  /// The first key of a JSON object, "" for all else: what tells formats apart.
+  static std::string_view first_key(std::span<const std::byte> bytes);
 
   /// Throws model-corrupt with the place.
   [[noreturn]] void fail(const std::string& message) const;

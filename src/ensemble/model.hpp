@@ -20,6 +20,8 @@ enum class Transform : std::uint8_t {
   exponential,
   positive,  ///< 1 above zero, else 0
   softmax,
+  softmax_pairwise,  ///< summed as NumPy sums a row: scikit-learn's GradientBoostingClassifier
+  isolation,         ///< -(2 ^ -margin): scikit-learn's IsolationForest
   argmax,      ///< the only one that changes the width: one class number a row
   ascending,   ///< sorted within the row
   cumulative,  ///< each adds 1e-6 and softplus of its margin to the one before
@@ -36,10 +38,15 @@ enum class Split : std::uint8_t {
   less,             ///< x < value
   less_equal,       ///< x <= value
   not_in_category,  ///< the code is not in the set: XGBoost; codes are the x in [0, 2^24), cut to integers
-  in_category,      ///< the code is in the set: LightGBM, scikit-learn; the x in (-1, 2^31), cut to integers
+  in_category,      ///< the code is in the set: LightGBM; the x in (-1, 2^31), cut to integers
+  equals_none,      ///< the code is not in the set: scikit-learn; no x is cut, 1.5 is in no set
+  equals_one,       ///< the code is in the set, uncut
 };
 
-inline bool is_category(Split split) noexcept { return split == Split::not_in_category || split == Split::in_category; }
+inline bool is_category(Split split) noexcept { return split >= Split::not_in_category; }
+
+/// Of the two kinds of category splits: what is in the set goes right.
+inline bool in_set_goes_right(Split split) noexcept { return split == Split::not_in_category || split == Split::equals_none; }
 
 struct TreeNode {
   static constexpr std::int32_t none = -1;
@@ -48,7 +55,7 @@ struct TreeNode {
   std::uint32_t feature = 0;
   Split split = Split::less;
   bool default_left = false;       ///< where a missing value goes
-  std::int32_t categories = none;  ///< index into Tree::category_sets, for the two splits by category
+  std::int32_t categories = none;  ///< index into Tree::category_sets, for splits by category
   double value = 0;                ///< the threshold, or the leaf's value
   std::int32_t id = none;          ///< a leaf's number in leaves(); none: its place in Tree::nodes
 };
@@ -93,5 +100,8 @@ struct TreeModel {
 
 /// XGBoost JSON and UBJSON. Throws Error.
 TreeModel read_xgboost(std::span<const std::byte> bytes);
+
+/// The JSON that `Ensemble.from_sklearn` writes (docs/formats.md). Throws Error.
+TreeModel read_sklearn(std::span<const std::byte> bytes);
 
 }  // namespace featlib::detail

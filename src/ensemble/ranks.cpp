@@ -101,7 +101,7 @@ Ranks<X> RankBuilder<X>::finish() && {
       if (numeric[i] >= 0) out.kinds.push_back({column(i), static_cast<std::uint32_t>(i / 2) * cuts_per_column, -1, i % 2 == 1, false});
     for (const auto& [key, at_column] : f.categorical) {
       const auto& [codes, split, missing_right] = key;
-      out.kinds.push_back({at_column, 0, static_cast<std::int32_t>(out.sets.add(codes, split)), missing_right, split == Split::not_in_category});
+      out.kinds.push_back({at_column, 0, static_cast<std::int32_t>(out.sets.add(codes, split)), missing_right, in_set_goes_right(split)});
     }
     out.other.push_back(other);
     out.other.back().kinds = static_cast<std::uint32_t>(out.kinds.size()) - other.first;

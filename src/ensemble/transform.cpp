@@ -2,6 +2,7 @@
 #include "ensemble/transform.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace featlib::detail {
@@ -36,6 +37,36 @@ void softmax(std::span<S> row) noexcept {
   for (S& x : row) x /= static_cast<S>(sum);
 }
 
+/// NumPy's sum of a contiguous row (numpy/_core/src/umath/loops_utils.h.src, pairwise_sum): one by one up to 7, eight
+/// sums side by side up to 128, else halves.
+template <class S>
+S pairwise_sum(std::span<const S> row) noexcept {
+  const std::size_t n = row.size();
+  if (n > 128) {
+    const std::size_t half = n / 2 / 8 * 8;
+    return pairwise_sum(row.first(half)) + pairwise_sum(row.subspan(half));
+  }
+  S sum{0};
+  std::size_t i = 0;
+  if (n >= 8) {
+    std::array<S, 8> r;
+    std::ranges::copy(row.first(8), r.begin());
+    for (i = 8; i < n / 8 * 8; ++i) r[i % 8] += row[i];
+    sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+  }
+  for (; i < n; ++i) sum += row[i];
+  return sum;
+}
+
+/// scikit-learn, sklearn/utils/extmath.py:985, of rows in C order.
+template <class S>
+void softmax_pairwise(std::span<S> row) noexcept {
+  const S most = *std::ranges::max_element(row);
+  for (S& x : row) x = std::exp(x - most);
+  const S sum = pairwise_sum(std::span<const S>(row));
+  for (S& x : row) x /= sum;
+}
+
 /// XGBoost, src/objective/quantile_obj.cu:176: an insertion sort, which allocates nothing.
 template <class S>
 void ascending(std::span<S> row) noexcept {
@@ -63,6 +94,12 @@ void apply(Transform transform, double steepness, std::span<S> row) noexcept {
       return;
     case Transform::softmax:
       softmax(row);
+      return;
+    case Transform::softmax_pairwise:
+      softmax_pairwise(row);
+      return;
+    case Transform::isolation:  // sklearn/ensemble/_iforest.py:633
+      for (S& x : row) x = -std::pow(S{2}, -x);
       return;
     case Transform::argmax:
       row[0] = static_cast<S>(std::ranges::max_element(row) - row.begin());

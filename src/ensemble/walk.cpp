@@ -60,7 +60,7 @@ void add_tree(Walk<X, S>& walk, std::size_t index, const Tree& tree) {
         if (in.categories < 0 || static_cast<std::size_t>(in.categories) >= tree.category_sets.size())
           corrupt(fmt::format("tree {}: node {} has no set of categories", index, id));
         node.word |= Walk<X, S>::is_categorical;
-        if (in.split == Split::not_in_category) node.word |= Walk<X, S>::in_set_goes_right;
+        if (in_set_goes_right(in.split)) node.word |= Walk<X, S>::in_set_goes_right;
         node.value = static_cast<S>(walk.sets.add(tree.category_sets[static_cast<std::size_t>(in.categories)], in.split));
         entry.branchless = false;
       } else {

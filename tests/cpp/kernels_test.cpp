@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -65,7 +66,7 @@ TreeModel random_model(std::mt19937_64& random, const Shape& shape) {
         node.feature = static_cast<std::uint32_t>(random() % shape.features);
         node.default_left = shape.missing_both_ways && random() % 2 == 0;
         if (chance(random) < shape.category_chance) {
-          node.split = random() % 2 == 0 ? Split::in_category : Split::not_in_category;
+          node.split = std::array{Split::in_category, Split::not_in_category, Split::equals_one, Split::equals_none}[random() % 4];
           std::set<std::int32_t> codes;
           for (std::size_t i = 0; i < 1 + random() % 6; ++i) codes.insert(static_cast<std::int32_t>(random() % 40 == 0 ? (1 << 24) - 1 - random() % 3 : random() % 70));
           node.categories = static_cast<std::int32_t>(tree.category_sets.size());
