@@ -143,6 +143,9 @@ with .matrix() that gives one; NaN is missing; float64 is rounded once to float3
           "from_xgboost", &from_xgboost, "booster"_a,
           "Take over an xgboost.Booster, or a fitted XGBModel (all its trees, also those after best_iteration).")
       .def_static(
+          "from_catboost", [](const py::object& model) { return from_trainer("catboost_cbm", model); }, "model"_a,
+          "Take over a fitted catboost.CatBoost, Classifier, Regressor or Ranker.")
+      .def_static(
           "from_sklearn", [](const py::object& estimator) { return from_trainer("sklearn_json", estimator); }, "estimator"_a,
           "Take over a fitted scikit-learn tree, forest, (Hist)GradientBoosting or IsolationForest.")
       .def("margin", &margin, "X"_a, py::kw_only(), "threads"_a = 1,

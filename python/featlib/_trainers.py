@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import tempfile
 from typing import Any
 
 import numpy as np
+
+
+def catboost_cbm(model: Any) -> bytes:
+    """A fitted CatBoost model in CatBoost's own format."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.cbm"
+        model.save_model(str(path), format="cbm")
+        return path.read_bytes()
 
 
 def sklearn_json(estimator: Any) -> bytes:

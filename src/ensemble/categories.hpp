@@ -1,6 +1,7 @@
 /// Sets of category codes, packed.
 #pragma once
 
+#include "ensemble/city.hpp"
 #include "ensemble/model.hpp"
 
 #include <algorithm>
@@ -13,9 +14,9 @@ namespace featlib::detail {
 /// A bitset where that is small, else the sorted codes (one rare code among 2^24 is 4 bytes, not 2 MB).
 class CategorySets {
  public:
-  /// `codes` ascend and are not negative. Returns the set's index.
+  /// `codes` ascend and are not negative, or are one hash. Returns the set's index.
   std::uint32_t add(const std::vector<std::int32_t>& codes, Split split) {
-    const std::size_t words = codes.empty() ? 0 : static_cast<std::size_t>(codes.back()) / 32 + 1;
+    const std::size_t words = codes.empty() || split == Split::not_in_hashed ? ~std::size_t{0} : static_cast<std::size_t>(codes.back()) / 32 + 1;
     Set set{static_cast<std::uint32_t>(words_.size()), 0, words <= 2 * codes.size() + 16, split};
     if (set.bits) {
       words_.resize(words_.size() + words);
@@ -34,6 +35,11 @@ class CategorySets {
   template <class X>
   bool contains(std::uint32_t index, X x) const noexcept {
     const Set& set = sets_[index];
+    if (set.split == Split::not_in_hashed) {
+      if (!(x > X{-9007199254740992} && x < X{9007199254740992})) return false;
+      const auto code = static_cast<std::int64_t>(x);
+      return static_cast<X>(code) == x && City::of(code) == words_[set.begin];
+    }
     if (!(set.split == Split::not_in_category ? x >= X{0} && x < X{16777216} : x > X{-1} && x < X{2147483648})) return false;
     const auto code = static_cast<std::uint32_t>(static_cast<std::int32_t>(x));
     if (set.split >= Split::equals_none && static_cast<X>(code) != x) return false;

@@ -82,6 +82,7 @@ class Json final : public Document {
   std::vector<float> floats() override { return reals<float>(); }
   double real() override { return real<double>(scalar()); }
   std::vector<double> doubles() override { return reals<double>(); }
+  bool is_array() override { return peek() == '['; }
 
   void skip() override {
     switch (peek()) {
@@ -309,6 +310,7 @@ class Ubj final : public Document {
 
   double real() override { return real(take()); }
   std::vector<double> doubles() override { return numbers<double>([&](char type) { return real(type); }); }
+  bool is_array() override { return peek() == '['; }
 
   void skip() override {
     switch (peek()) {

@@ -36,7 +36,8 @@ class Document {
   virtual std::vector<float> floats() = 0;
   virtual double real() = 0;
   virtual std::vector<double> doubles() = 0;
-  virtual void skip() = 0;    ///< any value
+  virtual bool is_array() = 0;  ///< what comes next
+  virtual void skip() = 0;      ///< any value
   virtual void finish() = 0;  ///< refuses anything but white space after the document
 
   /// The first key of a JSON object, "" for all else: what tells formats apart.

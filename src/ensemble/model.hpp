@@ -21,6 +21,8 @@ enum class Transform : std::uint8_t {
   positive,  ///< 1 above zero, else 0
   softmax,
   softmax_pairwise,  ///< summed as NumPy sums a row: scikit-learn's GradientBoostingClassifier
+  softmax_fast,      ///< with CatBoost's own exp
+  exponential_fast,  ///< the same
   isolation,         ///< -(2 ^ -margin): scikit-learn's IsolationForest
   argmax,      ///< the only one that changes the width: one class number a row
   ascending,   ///< sorted within the row
@@ -41,12 +43,13 @@ enum class Split : std::uint8_t {
   in_category,      ///< the code is in the set: LightGBM; the x in (-1, 2^31), cut to integers
   equals_none,      ///< the code is not in the set: scikit-learn; no x is cut, 1.5 is in no set
   equals_one,       ///< the code is in the set, uncut
+  not_in_hashed,    ///< the hash of the code as CatBoost takes it is not in the set; no x but integers has one
 };
 
 inline bool is_category(Split split) noexcept { return split >= Split::not_in_category; }
 
 /// Of the two kinds of category splits: what is in the set goes right.
-inline bool in_set_goes_right(Split split) noexcept { return split == Split::not_in_category || split == Split::equals_none; }
+inline bool in_set_goes_right(Split split) noexcept { return split == Split::not_in_category || split == Split::equals_none || split == Split::not_in_hashed; }
 
 struct TreeNode {
   static constexpr std::int32_t none = -1;
@@ -67,7 +70,7 @@ struct Tree {
   bool again = false;
   std::size_t deleted = 0;                               ///< nodes that nothing reaches, by the file's own count
   std::vector<TreeNode> nodes;                           ///< the root is the first
-  std::vector<std::vector<std::int32_t>> category_sets;  ///< ascending, none empty
+  std::vector<std::vector<std::int32_t>> category_sets;  ///< ascending, none empty; hashes: one each
 };
 
 /// What a value is before any split sees it. NaN is missing everywhere.
@@ -103,5 +106,9 @@ TreeModel read_xgboost(std::span<const std::byte> bytes);
 
 /// The JSON that `Ensemble.from_sklearn` writes (docs/formats.md). Throws Error.
 TreeModel read_sklearn(std::span<const std::byte> bytes);
+
+/// CatBoost's JSON and cbm. Throws Error.
+TreeModel read_catboost(std::span<const std::byte> bytes);
+bool is_cbm(std::span<const std::byte> bytes);
 
 }  // namespace featlib::detail
