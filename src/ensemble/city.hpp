@@ -20,7 +20,7 @@ class City {
   }
 
  private:
-  static constexpr std::uint64_t k0 = 0xc3a5c85c97cb3127, k1 = 0xb492b66fbe98f273, k2 = 0x9ae16a3b2f90404f, k3 = 0xc949c7defebb3cbb;
+  static constexpr std::uint64_t k0 = 0xc3a5c85c97cb3127, k1 = 0xb492b66fbe98f273, k2 = 0x9ae16a3b2f90404f, k3 = 0xc949d7c7509e6557;
 
   template <class T>
   static std::uint64_t load(const char* at) noexcept {
