@@ -284,6 +284,20 @@ class Ensemble:
 
         Raises ModelError.
         """
+    @staticmethod
+    def from_catboost(model: Any) -> Ensemble:
+        """Take over a fitted catboost.CatBoost, Classifier, Regressor or Ranker.
+
+        predict gives probabilities for classifiers (of two classes the second's), exponents for Poisson and Tweedie, else
+        raw values. Categories are integers in X. Raises ModelError.
+        """
+    @staticmethod
+    def from_sklearn(estimator: Any) -> Ensemble:
+        """Take over a fitted scikit-learn tree, forest, (Hist)GradientBoosting or IsolationForest.
+
+        predict gives probabilities for classifiers (of two classes the second's), score_samples for IsolationForest, else
+        what the estimator predicts. Raises ModelError, TypeError for what is not fitted.
+        """
     def margin(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32 | np.float64]:
         """Base margin plus leaves, in the trainer's number type: shape (rows,) for one output, else (rows, outputs).
 

@@ -118,6 +118,8 @@ def scoring(booster: Any, table: fl.FeatureTable) -> None:
     """Never run: it needs a trained model."""
     model = fl.Ensemble.from_xgboost(booster)
     assert_type(model, fl.Ensemble)
+    assert_type(fl.Ensemble.from_catboost(booster), fl.Ensemble)
+    assert_type(fl.Ensemble.from_sklearn(booster), fl.Ensemble)
     assert_type(model.margin(table), NDArray[np.float32 | np.float64])
     assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32 | np.float64])
     assert_type(model.leaves(table.matrix()), NDArray[np.int32])
