@@ -66,11 +66,12 @@ TreeModel random_model(std::mt19937_64& random, const Shape& shape) {
         node.feature = static_cast<std::uint32_t>(random() % shape.features);
         node.default_left = shape.missing_both_ways && random() % 2 == 0;
         if (chance(random) < shape.category_chance) {
-          node.split = std::array{Split::in_category, Split::not_in_category, Split::equals_one, Split::equals_none}[random() % 4];
+          node.split = std::array{Split::in_category, Split::not_in_category, Split::equals_one, Split::equals_none, Split::not_in_hashed}[random() % 5];
           std::set<std::int32_t> codes;
           for (std::size_t i = 0; i < 1 + random() % 6; ++i) codes.insert(static_cast<std::int32_t>(random() % 40 == 0 ? (1 << 24) - 1 - random() % 3 : random() % 70));
           node.categories = static_cast<std::int32_t>(tree.category_sets.size());
           tree.category_sets.emplace_back(codes.begin(), codes.end());
+          if (node.split == Split::not_in_hashed) tree.category_sets.back() = {static_cast<std::int32_t>(City::of(*codes.begin()))};
         } else {
           node.split = random() % 2 == 0 ? Split::less : Split::less_equal;
           node.value = threshold<X>(random, shape);
@@ -138,6 +139,9 @@ void define(const TreeModel& model, const X* row, S* out) {
         case Split::less_equal: left = x <= node->value; break;
         case Split::not_in_category: left = !(x >= 0 && x < 16777216 && holds(static_cast<std::int64_t>(x))); break;
         case Split::in_category: left = x > -1 && x < 2147483648 && holds(static_cast<std::int64_t>(x)); break;
+        case Split::equals_one: left = x == std::floor(x) && std::fabs(x) < 2147483648 && holds(static_cast<std::int64_t>(x)); break;
+        case Split::equals_none: left = !(x == std::floor(x) && std::fabs(x) < 2147483648 && holds(static_cast<std::int64_t>(x))); break;
+        case Split::not_in_hashed: left = !(x == std::floor(x) && std::fabs(x) < 9007199254740992 && holds(static_cast<std::int32_t>(City::of(static_cast<std::int64_t>(x))))); break;
       }
       node = &tree.nodes[static_cast<std::size_t>(left ? node->left : node->right)];
     }
