@@ -250,6 +250,24 @@ TEST_CASE("a cbm whose offsets, counts or sizes lead astray is refused, and asks
     for (const std::uint32_t value : {0u, 1u, 0x7fffffffu, 0x80000000u, 0xffffffffu, 0xfffffff0u}) static_cast<void>(parse(with(at, value)));
 }
 
+TEST_CASE("vectors of a cbm share no bytes: a small file asks for little memory") {
+  const std::string good = contents(folder / "catboost_leafwise.cbm");
+  const auto word = [&](std::size_t at) {
+    std::uint32_t value;
+    std::memcpy(&value, good.data() + at, sizeof(value));
+    return value;
+  };
+  std::size_t shared = 0;  // where an offset is led to where the next one leads
+  for (std::size_t at = 8; at + 8 <= good.size(); at += 4) {
+    std::string bad = good;
+    const std::uint32_t value = word(at + 4) + 4;
+    std::memcpy(bad.data() + at, &value, sizeof(value));
+    const auto result = parse(bad);
+    if (!result && std::string_view(result.error().what()).find("share") != std::string_view::npos) ++shared;
+  }
+  CHECK(shared > 0);
+}
+
 TEST_CASE("every truncation of these models is refused") {
   for (const auto& path : models()) {
     const std::string good = contents(path);

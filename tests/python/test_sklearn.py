@@ -250,3 +250,41 @@ def test_isolation_forests_score_samples_as_scikit_learn_does(parameters):
         assert_same_bits(model.predict(rows), np.array([-math.pow(2.0, -m) for m in margin]))
         np.testing.assert_allclose(model.predict(rows), theirs_unguarded(estimator.score_samples, single), rtol=1e-15)
         assert (model.leaves(rows) == leaves).all()
+
+
+def test_gradient_boosting_asks_for_no_missing_value_and_sends_it_right():
+    rng, X, signal = training_table(4, missing=0)
+    estimator = ensemble.GradientBoostingRegressor(n_estimators=9, random_state=1).fit(X, signal)
+    H = hurting_rows(rng, estimator)
+    assert np.isnan(H).any()
+    assert_same_bits(fl.Ensemble.from_sklearn(estimator).margin(H), theirs_unguarded(estimator.predict, H))
+
+
+def test_a_leaf_of_negative_zero_is_negative_zero_in_a_tree_and_zero_in_a_sum():
+    X, y = np.array([[0.0], [1.0]]), np.array([-0.0, 1.0])
+    for estimator in (tree.DecisionTreeRegressor().fit(X, y), ensemble.RandomForestRegressor(2, bootstrap=False).fit(X, y)):
+        document = document_of(estimator)
+        for one in document["trees"]:
+            one["values"] = [[-0.0 if value == 0 else value for value in one["values"][0]]]
+        for member in getattr(estimator, "estimators_", [estimator]):
+            values = member.tree_.value
+            values[values == 0] = -0.0
+        assert_same_bits(fl.Ensemble.from_bytes(json.dumps(document).encode()).predict(X), estimator.predict(X))
+
+
+def test_what_cannot_be_scored_is_refused():
+    rng, X, signal = training_table(7, missing=0)
+    two = np.stack([signal > 0, signal > 1], axis=1).astype(int)
+    for estimator, told in (
+        (ensemble.AdaBoostClassifier(n_estimators=2).fit(X, signal > 0), "AdaBoostClassifier"),
+        (ensemble.RandomForestClassifier(2).fit(X, two), "2 targets"),
+        (ensemble.GradientBoostingRegressor(n_estimators=2, init=tree.DecisionTreeRegressor()).fit(X, signal), "DecisionTreeRegressor"),
+        (ensemble.HistGradientBoostingRegressor(max_iter=2, categorical_features=[4]).fit(X * 1.5, signal), "category is 1.5"),
+        (ensemble.IsolationForest(n_estimators=2, max_samples=1).fit(X), "one sample"),
+    ):
+        with pytest.raises(fl.ModelError, match=told):
+            fl.Ensemble.from_sklearn(estimator)
+    with pytest.raises(TypeError, match="fitted"):
+        fl.Ensemble.from_sklearn(tree.DecisionTreeClassifier())
+    with pytest.raises(TypeError, match="fitted"):
+        fl.Ensemble.from_sklearn(object())
