@@ -53,7 +53,7 @@ Forest compile(TreeModel model, std::span<const std::byte> bytes) {
 TreeModel read_model(std::span<const std::byte> bytes) {
   const std::string_view key = Document::first_key(bytes);
   if (key == "featlib_sklearn") return read_sklearn(bytes);
-  if (is_cbm(bytes) || key == "features_info" || key == "model_info" || key == "oblivious_trees" || key == "scale_and_bias" || key == "ctr_data")
+  if (is_cbm(bytes) || key == "features_info" || key == "model_info" || key == "oblivious_trees" || key == "trees" || key == "scale_and_bias" || key == "ctr_data")
     return read_catboost(bytes);
   return read_xgboost(bytes);
 }

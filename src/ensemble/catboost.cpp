@@ -53,7 +53,7 @@ struct Content {
   std::string format, loss;
   std::int64_t columns = 0, outputs = 0;
   std::vector<Bin> bins, category_bins;  // numbered one after the other
-  std::vector<std::string> names;        // by column
+  std::vector<std::pair<std::int64_t, std::string>> names;  // of listed columns
   std::vector<Oblivious> oblivious;
   std::vector<std::vector<Node>> trees;
   std::vector<double> values;  // leaves of `trees`
@@ -64,10 +64,7 @@ struct Content {
 void add_column(Content& content, std::int64_t column, std::string name) {
   if (column < 0 || column > max_features) corrupt(fmt::format("a feature in column {}", column));
   content.columns = std::max(content.columns, column + 1);
-  if (name.empty() || name == std::to_string(column)) return;
-  if (static_cast<std::size_t>(column) > (std::size_t{1} << 20)) return;
-  if (content.names.size() <= static_cast<std::size_t>(column)) content.names.resize(static_cast<std::size_t>(column) + 1);
-  content.names[static_cast<std::size_t>(column)] = std::move(name);
+  content.names.emplace_back(column, std::move(name));
 }
 
 // ---- from content to a model ---------------------------------------------------------------------------------------
@@ -94,12 +91,10 @@ class Assembly {
     out.format = in_.format;
     out.objective = in_.loss;
     out.features = static_cast<std::size_t>(in_.columns);
-    if (!in_.names.empty()) {
-      out.feature_names = in_.names;
-      for (std::size_t i = 0; i < out.features; ++i) {
-        if (i >= out.feature_names.size()) out.feature_names.emplace_back();
-        if (out.feature_names[i].empty()) out.feature_names[i] = std::to_string(i);
-      }
+    // Files name columns by their number where training did not; a file may also leave columns out, and names with them.
+    if (std::ssize(in_.names) == in_.columns && std::ranges::any_of(in_.names, [](const auto& column) { return !column.second.empty() && column.second != std::to_string(column.first); })) {
+      out.feature_names.resize(out.features);
+      for (const auto& [column, name] : in_.names) out.feature_names[static_cast<std::size_t>(column)] = name;
     }
     out.adds = Real::float64;
     out.base.assign(static_cast<std::size_t>(in_.outputs), 0.0);
@@ -111,6 +106,10 @@ class Assembly {
       out.bias = in_.bias;
       out.bias.resize(out.base.size());
     }
+    // One leaf, one place: shared ones would let a small file ask for much memory.
+    std::int64_t leaves = 0;
+    for (const std::vector<Node>& tree : in_.trees) leaves += std::ranges::count_if(tree, [](const Node& node) { return node.left == 0 || node.right == 0; });
+    if (leaves > std::ssize(in_.values) / in_.outputs) corrupt(fmt::format("{} leaves of {} values each, {} values", leaves, in_.outputs, in_.values.size()));
     for (std::size_t i = 0; i < in_.oblivious.size(); ++i) add(out, i, in_.oblivious[i]);
     for (std::size_t i = 0; i < in_.trees.size(); ++i) add(out, i, in_.trees[i]);
     return out;
@@ -421,6 +420,7 @@ Content read_cbm(std::span<const std::byte> bytes) {
   out.format = "catboost-cbm";
   for (const Flatbuffer::Table& entry : core.tables(2))
     if (entry.text(0) == "params") {
+      if (!out.loss.empty()) corrupt("two lists of parameters");
       const std::string text = entry.text(1);
       const std::unique_ptr<Document> document = Document::open(std::as_bytes(std::span(text)));
       document->object([&](const std::string& key) {

@@ -21,6 +21,7 @@ using Integers = std::vector<std::int64_t>;
 using Reals = std::vector<double>;
 
 constexpr std::int64_t max_outputs = 1 << 20;
+constexpr std::size_t max_categories = 255;             // of a feature, in scikit-learn too: its codes are bytes
 constexpr std::int64_t max_features = (1 << 29) - 1;  // three bits of a node's feature word are flags
 
 [[noreturn]] void corrupt(const std::string& message) {
@@ -140,6 +141,7 @@ class SklearnFile {
     if (!values)
       unsupported(fmt::format("the categories of feature {} are no numbers", feature),
                   "encode them as integers before training");
+    if (values->size() > max_categories) corrupt(fmt::format("{} categories of feature {}", values->size(), feature));
     if (!categories_.emplace(feature, codes(*values)).second) corrupt(fmt::format("two lists of categories for feature {}", feature));
   }
 
