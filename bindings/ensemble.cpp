@@ -6,8 +6,10 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace py = pybind11;
@@ -26,7 +28,7 @@ using Rows = py::array_t<V, py::array::c_style>;
 /// as the trainers do; other layouts are copied. Integers are refused: a large one would lose digits without a word.
 template <class V>
 Rows<V> rows_of(const Ensemble& model, py::object x) {
-  if (py::hasattr(x, "matrix")) x = x.attr("matrix")();
+  if (py::hasattr(x, "matrix")) x = std::is_same_v<V, float> ? x.attr("matrix")() : x.attr("matrix")("dtype"_a = "float64");
   if (!py::isinstance<py::array>(x)) throw py::type_error("X must be a NumPy array or have .matrix()");
   const auto array = py::reinterpret_borrow<py::array>(x);
   if (!py::isinstance<py::array_t<float>>(array) && !py::isinstance<py::array_t<double>>(array))
@@ -122,20 +124,26 @@ Ensemble from_trainer(const char* writer, const py::object& trained) {
   return from_bytes(py::module_::import("featlib._trainers").attr(writer)(trained), "<" + std::string(py::str(py::type::of(trained).attr("__name__"))) + ">");
 }
 
+Ensemble from_lightgbm(py::object booster) {
+  if (py::hasattr(booster, "booster_")) booster = booster.attr("booster_");
+  return from_bytes(booster.attr("model_to_string")().attr("encode")(), "<booster>");
+}
+
 }  // namespace
 
 void bind_ensemble(py::module_& m) {
   py::class_<Ensemble>(m, "Ensemble", R"(A trained tree ensemble; scores are the trainer's own, bit for bit.
 
 Immutable and safe to use from many threads. X is a float32 or float64 array of shape (rows, features), or anything
-with .matrix() that gives one; NaN is missing; float64 is rounded once to float32; integer arrays are refused.)")
+with .matrix() that gives one; NaN is missing; it is rounded once to what the trainer compares in (float32 for XGBoost);
+integer arrays are refused.)")
       .def_static(
           "load",
           [](const std::filesystem::path& path) {
             const py::gil_scoped_release release;
             return Ensemble::load(path).value();
           },
-          "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON).")
+          "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON, LightGBM text).")
       .def_static(
           "from_bytes", [](const py::buffer& data) { return from_bytes(data, "<bytes>"); }, "data"_a,
           "Read a model from bytes.")
@@ -148,6 +156,9 @@ with .matrix() that gives one; NaN is missing; float64 is rounded once to float3
       .def_static(
           "from_sklearn", [](const py::object& estimator) { return from_trainer("sklearn_json", estimator); }, "estimator"_a,
           "Take over a fitted scikit-learn tree, forest, (Hist)GradientBoosting or IsolationForest.")
+      .def_static(
+          "from_lightgbm", &from_lightgbm, "booster"_a,
+          "Take over a lightgbm.Booster, or a fitted LGBMModel: the trees its predict uses, up to best_iteration.")
       .def("margin", &margin, "X"_a, py::kw_only(), "threads"_a = 1,
            "Base margin plus leaves, in the trainer's number type (XGBoost's float32): (rows,) for one output, else (rows, "
            "outputs). threads=0 uses all cores.")
@@ -161,8 +172,17 @@ with .matrix() that gives one; NaN is missing; float64 is rounded once to float3
                              "Margins a row: 1, or one for each class, target or quantile.")
       .def_property_readonly("trees", &Ensemble::trees)
       .def_property_readonly("feature_names", &Ensemble::feature_names, "Names in the file; empty when it has none.")
+      .def_property_readonly(
+          "categories",
+          [](const Ensemble& self) {
+            std::map<std::string, std::vector<std::string>> out;
+            for (std::size_t i = 0; i < self.categories().size(); ++i)
+              if (!self.categories()[i].empty()) out.emplace(self.feature_names()[i], self.categories()[i]);
+            return out;
+          },
+          "By feature, the texts whose codes 0, 1, ... it was trained on.")
       .def_property_readonly("objective", &Ensemble::objective, "\"binary:logistic\", as the trainer spells it.")
-      .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\" or \"xgboost-ubj\".")
+      .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\", \"xgboost-ubj\" or \"lightgbm-text\".")
       .def_property_readonly("fingerprint", &Ensemble::fingerprint, "SHA-256 of the file, 64 hex digits.")
       .def("__repr__", [](const Ensemble& self) {
         return "<Ensemble " + std::string(self.objective()) + ", " + std::to_string(self.trees()) + " trees, " +

@@ -89,6 +89,12 @@ std::optional<Error> mismatch(const Contract& contract, const Ensemble& model, c
       return refuse(fmt::format("input {} is `{}` in the contract and `{}` in the model", i + 1, feature(i).name, names[i]), "names and order of `model: inputs` must be those the model was trained with");
   if (inputs.size() != model.features())
     return refuse(fmt::format("the contract has {} model inputs, the model takes {}", inputs.size(), model.features()));
+  for (std::size_t i = 0; i < model.categories().size(); ++i) {
+    const std::vector<std::string>& trained = model.categories()[i];
+    if (!trained.empty() && (feature(i).type != Type::category || feature(i).vocabulary != trained))
+      return refuse(fmt::format("input {}, `{}`, has not the codes of the {} categories the model was trained on", i + 1, feature(i).name, trained.size()),
+                    fmt::format("declare it as a category with vocabulary: [{}{}]", fmt::join(trained.begin(), trained.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(trained.size(), 20)), ", "), trained.size() > 20 ? ", ..." : ""));
+  }
   return std::nullopt;
 }
 

@@ -19,6 +19,7 @@ struct Forest {
   std::vector<std::byte> bytes;
   std::size_t features = 0, outputs = 0, trees = 0;
   std::vector<std::string> feature_names;
+  std::vector<std::vector<std::string>> categories;
   Transform transform = Transform::identity;
   bool float64 = false;
   std::unique_ptr<const Engine> engine;
@@ -44,13 +45,16 @@ Forest compile(TreeModel model, std::span<const std::byte> bytes) {
   forest.objective = std::move(model.objective);
   forest.format = std::move(model.format);
   forest.feature_names = std::move(model.feature_names);
+  forest.categories = std::move(model.categories);
   forest.bytes.assign(bytes.begin(), bytes.end());
   forest.fingerprint = sha256(bytes);
   return forest;
 }
 
-/// The content decides: a JSON file by its first key.
+/// The content decides: text by its first line, a JSON file by its first key.
 TreeModel read_model(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("tree\n") || text.starts_with("tree\r\n")) return read_lightgbm(bytes);
   const std::string_view key = Document::first_key(bytes);
   if (key == "featlib_sklearn") return read_sklearn(bytes);
   if (is_cbm(bytes) || key == "features_info" || key == "model_info" || key == "oblivious_trees" || key == "trees" || key == "scale_and_bias" || key == "ctr_data")
@@ -93,6 +97,7 @@ std::size_t Ensemble::prediction_width() const noexcept {
 std::size_t Ensemble::trees() const noexcept { return forest_->trees; }
 bool Ensemble::float64() const noexcept { return forest_->float64; }
 const std::vector<std::string>& Ensemble::feature_names() const noexcept { return forest_->feature_names; }
+const std::vector<std::vector<std::string>>& Ensemble::categories() const noexcept { return forest_->categories; }
 std::string_view Ensemble::objective() const noexcept { return forest_->objective; }
 std::string_view Ensemble::format() const noexcept { return forest_->format; }
 const std::string& Ensemble::fingerprint() const noexcept { return forest_->fingerprint; }

@@ -251,19 +251,19 @@ Decision Scorer::decide_slots(std::span<const Slot> request, Refusal refused, st
 
 Scored score_vector(const Bundle& bundle, const VectorBuilder& builder, std::span<const Slot> request, Instant as_of, std::span<const FeatureValue> features) {
   // Scratch of this thread: a decision allocates nothing for it after the first.
-  thread_local std::vector<float> row, margins, predictions;
+  thread_local std::vector<double> row, margins, predictions;
   thread_local std::vector<Cell> cells;
   Scored out;
   if (const auto& model = bundle.model()) {
     row.resize(model->features());
     margins.resize(model->outputs());
     predictions.resize(model->prediction_width());
-    model_row(bundle.contract(), features, std::span<float>(row));
+    model_row(bundle.contract(), features, std::span<double>(row));
     model->margin(row, 1, margins);
     model->predict(row, 1, predictions);
-    out.margin = static_cast<double>(margins[0]);
+    out.margin = margins[0];
     const bool by_margin = bundle.policy() && bundle.policy()->score() == ScoreKind::margin;
-    out.score = by_margin ? out.margin : static_cast<double>(predictions[0]);
+    out.score = by_margin ? out.margin : predictions[0];
   }
   if (const auto& policy = bundle.policy()) {
     cells.clear();

@@ -28,6 +28,7 @@ STAGE_OF = {
     "utf8": "core",
     "feature_table": "vector",
     "xgboost": "ensemble",
+    "lightgbm": "ensemble",
     "featlib": "top",
     "bundle": "top",
     "scorer": "top",

@@ -256,6 +256,7 @@ def reference(
 # ---- ensemble -------------------------------------------------------------------------------------------------------
 
 class _HasMatrix(Protocol):
+    # A model that scores in float64 asks for matrix(dtype="float64").
     def matrix(self) -> NDArray[np.float32]: ...
 
 _Rows: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | _HasMatrix
@@ -271,7 +272,7 @@ class Ensemble:
     def __init__(self, use_load_or_from: Never, /) -> None: ...
     @staticmethod
     def load(path: _Path) -> Ensemble:
-        """Read a model file; its content decides the format (XGBoost JSON or UBJSON).
+        """Read a model file; its content decides the format (XGBoost JSON or UBJSON, LightGBM text).
 
         Raises ModelError for what cannot be scored exactly, UsageError for a missing file.
         """
@@ -298,6 +299,12 @@ class Ensemble:
         predict gives probabilities for classifiers (of two classes the second's), score_samples for IsolationForest, else
         what the estimator predicts. Raises ModelError, TypeError for what is not fitted.
         """
+    @staticmethod
+    def from_lightgbm(booster: Any) -> Ensemble:
+        """Take over a lightgbm.Booster, or a fitted LGBMModel: the trees its predict uses, up to best_iteration.
+
+        Raises ModelError.
+        """
     def margin(self, X: _Rows, *, threads: int = 1) -> NDArray[np.float32 | np.float64]:
         """Base margin plus leaves, in the trainer's number type: shape (rows,) for one output, else (rows, outputs).
 
@@ -322,11 +329,17 @@ class Ensemble:
     def feature_names(self) -> list[str]:
         """Names in the file; empty when it has none."""
     @property
+    def categories(self) -> dict[str, list[str]]:
+        """By feature, the texts whose codes 0, 1, ... it was trained on; features whose codes have no names are absent.
+
+        A bundle's contract must declare the same vocabulary.
+        """
+    @property
     def objective(self) -> str:
-        """As the trainer spells it: "binary:logistic"."""
+        """As the trainer spells it: "binary:logistic", "binary"."""
     @property
     def format(self) -> str:
-        """"xgboost-json" or "xgboost-ubj"."""
+        """"xgboost-json", "xgboost-ubj" or "lightgbm-text"."""
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the file, 64 hex digits."""

@@ -31,7 +31,7 @@ template <class X, class S>
 class Typed final : public Engine {
  public:
   explicit Typed(const TreeModel& model)
-      : walk_(model), compiled_(compile(model)), finish_(model), transform_(model.transform), steepness_(model.steepness), trees_(model.counted_trees()) {}
+      : walk_(model), compiled_(compile(model)), finish_(model), prediction_divisor_(model.prediction_divisor), transform_(model.transform), steepness_(model.steepness), trees_(model.counted_trees()) {}
 
   void margin(const float* rows, std::size_t n, float* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
   void margin(const double* rows, std::size_t n, double* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
@@ -68,6 +68,9 @@ class Typed final : public Engine {
       return;
     }
     margins(rows, n, out);
+    if constexpr (std::is_same_v<S, double>)
+      if (prediction_divisor_ != 1)
+        for (std::size_t i = 0; i < n * outputs(); ++i) out[i] /= prediction_divisor_;
     for (std::size_t i = 0; i < n; ++i) transform_row(transform_, steepness_, std::span(out + i * outputs(), outputs()));
   }
 
@@ -119,6 +122,7 @@ class Typed final : public Engine {
   Walk<X, S> walk_;  // leaf numbers, and models that have too many columns
   std::unique_ptr<const Compiled<X, S>> compiled_;
   Finish finish_;
+  double prediction_divisor_;
   Transform transform_;
   double steepness_;
   std::size_t trees_;

@@ -27,6 +27,8 @@ enum class Transform : std::uint8_t {
   argmax,      ///< the only one that changes the width: one class number a row
   ascending,   ///< sorted within the row
   cumulative,  ///< each adds 1e-6 and softplus of its margin to the one before
+  log1p_exponential,  ///< log(1 + exp(margin))
+  signed_square,      ///< the square with the margin's sign
 };
 
 /// argmax needs a row of margins on the stack; loaders refuse more.
@@ -83,6 +85,7 @@ struct TreeModel {
   std::string format, objective;
   std::size_t features = 0;
   std::vector<std::string> feature_names;
+  std::vector<std::vector<std::string>> categories;  ///< code i of a feature is its i-th; empty where codes have no names, or altogether
   Real compares = Real::float32;  ///< inputs are rounded to it first; float64 needs `adds` float64
   Real adds = Real::float32;      ///< leaves, margins and predictions; float32 leaves the three steps after the sum out
   std::vector<Zeros> zeros;       ///< one a feature, or empty: all kept
@@ -91,6 +94,7 @@ struct TreeModel {
   double divisor = 1;             ///< of the sum: forests that average
   double scale = 1;               ///< then scale * sum + bias: CatBoost
   std::vector<double> bias;       ///< one for each output, or empty: neither scaled nor moved
+  double prediction_divisor = 1;  ///< of margins, before the transform: LightGBM's forests, whose raw score is a sum
   Transform transform = Transform::identity;
   double steepness = 1;           ///< the sigmoid of LightGBM: 1 / (1 + exp(-steepness * margin))
   std::vector<Tree> trees;
@@ -110,5 +114,8 @@ TreeModel read_sklearn(std::span<const std::byte> bytes);
 /// CatBoost's JSON and cbm. Throws Error.
 TreeModel read_catboost(std::span<const std::byte> bytes);
 bool is_cbm(std::span<const std::byte> bytes);
+
+/// LightGBM text, which begins with a line "tree". Throws Error.
+TreeModel read_lightgbm(std::span<const std::byte> bytes);
 
 }  // namespace featlib::detail

@@ -150,6 +150,12 @@ void apply(Transform transform, double steepness, std::span<S> row) noexcept {
     case Transform::ascending:
       ascending(row);
       return;
+    case Transform::log1p_exponential:  // LightGBM, src/objective/xentropy_objective.hpp:266
+      for (S& x : row) x = std::log1p(std::exp(x));
+      return;
+    case Transform::signed_square:  // LightGBM, src/objective/regression_objective.hpp:148
+      for (S& x : row) x = static_cast<S>((x > S{0}) - (x < S{0})) * x * x;
+      return;
     case Transform::cumulative:
       for (std::size_t i = 1; i < row.size(); ++i) row[i] = row[i - 1] + (static_cast<S>(1e-6f) + softplus(row[i]));
       return;

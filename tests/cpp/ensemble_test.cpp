@@ -467,7 +467,7 @@ TEST_CASE("copies in many threads score alike") {
 // ---- what is refused ----------------------------------------------------------------------------------------------
 
 TEST_CASE("what is not a model file is model-format") {
-  for (const std::string text : {"", " ", "tree\nversion=v4\n", "[1]", "binf model", "{", "{}", R"({"a": 1})",
+  for (const std::string text : {"", " ", "forest\nversion=v4\n", "[1]", "binf model", "{", "{}", R"({"a": 1})",
                                  R"({"version": [3, 2, 0]})"})
     CHECK(refusal(text) == ErrorCode::model_format);
   CHECK(Ensemble::load("no/such/file.json").error().failures()[0].code == ErrorCode::io_failed);

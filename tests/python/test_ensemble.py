@@ -250,7 +250,7 @@ def test_a_file_is_read_by_content(tmp_path):
         assert (model.features, model.outputs, model.trees) == (COLUMNS, 1, 21)
         assert_same_bits(model.predict(X), booster.predict(xgb.DMatrix(X)))
     with pytest.raises(fl.ModelError, match="model-format"):
-        fl.Ensemble.from_bytes(b"tree\nversion=v4\n")
+        fl.Ensemble.from_bytes(b"forest\nversion=v4\n")
 
 
 def test_feature_names_come_from_the_file():

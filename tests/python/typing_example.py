@@ -120,6 +120,7 @@ def scoring(booster: Any, table: fl.FeatureTable) -> None:
     assert_type(model, fl.Ensemble)
     assert_type(fl.Ensemble.from_catboost(booster), fl.Ensemble)
     assert_type(fl.Ensemble.from_sklearn(booster), fl.Ensemble)
+    assert_type(fl.Ensemble.from_lightgbm(booster).categories, dict[str, list[str]])
     assert_type(model.margin(table), NDArray[np.float32 | np.float64])
     assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32 | np.float64])
     assert_type(model.leaves(table.matrix()), NDArray[np.int32])

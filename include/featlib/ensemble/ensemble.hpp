@@ -1,12 +1,12 @@
 /// Tree ensembles trained elsewhere, scored here: the margin is the trainer's own, bit for bit.
 ///
-///     auto model = featlib::Ensemble::load("model.ubj").value();      // XGBoost, JSON or UBJSON, by content
+///     auto model = featlib::Ensemble::load("model.ubj").value();      // XGBoost JSON or UBJSON, LightGBM text, by content
 ///     std::vector<float> row(model.features(), std::numeric_limits<float>::quiet_NaN());   // NaN is missing
 ///     row[0] = 12.5f;
 ///     std::vector<float> score(model.prediction_width());
 ///     model.predict(row, 1, score);                                   // what Booster.predict returns, same bits
 ///
-/// The contract is the CPU predictor of XGBoost; docs/ensemble.md has the arithmetic, the versions and the edges.
+/// The contract is each trainer's CPU predictor; docs/ensemble.md has the arithmetic, the versions and the edges.
 #pragma once
 
 #include <featlib/core/result.hpp>
@@ -45,12 +45,15 @@ class Ensemble {
   std::size_t trees() const noexcept;
   bool float64() const noexcept;                  ///< scores are float64; false: float32, as XGBoost's
   const std::vector<std::string>& feature_names() const noexcept;  ///< empty when the file has none
+  /// By feature, the texts whose codes 0, 1, ... it was trained on; empty for other features, or altogether when no
+  /// feature has any. A bundle's contract must give the same codes.
+  const std::vector<std::vector<std::string>>& categories() const noexcept;
   std::string_view objective() const noexcept;                     ///< "binary:logistic", as the trainer spells it
-  std::string_view format() const noexcept;                        ///< "xgboost-json" or "xgboost-ubj"
+  std::string_view format() const noexcept;                        ///< "xgboost-json", "xgboost-ubj" or "lightgbm-text"
   const std::string& fingerprint() const noexcept;                 ///< SHA-256 of bytes(), 64 hex digits
   const std::vector<std::byte>& bytes() const noexcept;            ///< the file as given, for bundles
 
-  /// Sum of base margin and leaves, in tree order and in the trainer's number type.
+  /// Sum of base margin and leaves, in tree order and in the trainer's number type: what the trainer calls the raw score.
   ///
   /// Shape: `rows` is n x features(), row-major; `out` is n x outputs(). NaN is missing; +-0 are equal; infinities
   /// compare. Category codes are their numbers. Numbers of another type than the trainer's are rounded once, going in and
