@@ -6,7 +6,10 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <algorithm>
+#include <exception>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -20,6 +23,7 @@ namespace {
 using featlib::Ensemble;
 using featlib::Error;
 using featlib::ErrorCode;
+using featlib::Verification;
 
 template <class V>
 using Rows = py::array_t<V, py::array::c_style>;
@@ -105,6 +109,46 @@ py::array leaves(const Ensemble& model, const py::object& x, int threads) {
   return model.float64() ? leaves_as<double>(model, x, threads) : leaves_as<float>(model, x, threads);
 }
 
+/// Rows in double, whatever float type they came in.
+Rows<double> doubles_of(const Ensemble& model, const py::object& x) { return rows_of<double>(model, x); }
+
+/// (rows, features + 1), or (rows, outputs, features + 1).
+template <class V, class Explain>
+py::array contributions_as(const Ensemble& model, const Rows<V>& rows, int threads, Explain&& explain) {
+  const auto n = static_cast<std::size_t>(rows.shape(0));
+  const std::size_t width = model.features() + 1, line = model.outputs() * width;
+  py::array_t<V> out = model.outputs() == 1 ? py::array_t<V>({n, width}) : py::array_t<V>({n, model.outputs(), width});
+  const V* from = rows.data();
+  V* to = out.mutable_data();
+  std::mutex failing;
+  std::exception_ptr failed;
+  in_parallel(n, threads, [&](std::size_t first, std::size_t count) {
+    try {
+      explain(std::span<const V>(from + first * model.features(), count * model.features()), count, std::span<V>(to + first * line, count * line));
+    } catch (...) {
+      const std::lock_guard lock(failing);
+      failed = std::current_exception();
+    }
+  });
+  if (failed) std::rethrow_exception(failed);
+  return out;
+}
+
+py::array contributions(const Ensemble& model, const py::object& x, std::optional<std::string> mode, const py::object& background, int threads) {
+  if (mode && *mode != "exact" && *mode != "double")
+    throw Error(ErrorCode::bad_argument, "no mode `" + *mode + "`", "\"exact\", XGBoost's own float32, or \"double\"");
+  if (!background.is_none()) {
+    if (mode == "exact") throw Error(ErrorCode::bad_argument, "contributions against a background are double", "leave `mode` out");
+    const Rows<double> others = doubles_of(model, background);
+    return contributions_as<double>(model, doubles_of(model, x), threads, [&](auto rows, std::size_t n, auto out) {
+      model.contributions(rows, n, {others.data(), static_cast<std::size_t>(others.size())}, static_cast<std::size_t>(others.shape(0)), out);
+    });
+  }
+  const auto plain = [&](auto rows, std::size_t n, auto out) { model.contributions(rows, n, out); };
+  if (mode.value_or(model.float64() ? "double" : "exact") == "exact") return contributions_as<float>(model, rows_of<float>(model, x), threads, plain);
+  return contributions_as<double>(model, doubles_of(model, x), threads, plain);
+}
+
 Ensemble from_bytes(const py::buffer& data, std::string name) {
   const py::buffer_info info = data.request();
   if (info.ndim != 1 || (info.shape[0] > 0 && info.strides[0] != info.itemsize))
@@ -112,6 +156,46 @@ Ensemble from_bytes(const py::buffer& data, std::string name) {
   const auto size = static_cast<std::size_t>(info.size * info.itemsize);
   const py::gil_scoped_release release;
   return Ensemble::parse({static_cast<const std::byte*>(info.ptr), size}, std::move(name)).value();
+}
+
+/// The library of the installed xgboost package, found without importing it; else whatever the loader finds.
+std::string library_of(const std::optional<std::string>& library) {
+  if (library) return *library;
+  const py::object spec = py::module_::import("importlib.util").attr("find_spec")("xgboost");
+  if (spec.is_none()) return "libxgboost.so";
+  const auto folder = py::cast<std::string>(spec.attr("submodule_search_locations").attr("__getitem__")(0));
+  return folder + "/lib/libxgboost.so";
+}
+
+Ensemble load(const std::filesystem::path& path, const std::string& backend, const std::optional<std::string>& library) {
+  if (backend != "native" && backend != "xgboost" && backend != "auto")
+    throw Error(ErrorCode::bad_argument, "no backend `" + backend + "`", "\"native\", \"xgboost\", or \"auto\": native where the model is supported");
+  if (backend == "native") {
+    const py::gil_scoped_release release;
+    return Ensemble::load(path).value();
+  }
+  auto native = Ensemble::load(path);
+  if (!native && native.error().failures().front().code == ErrorCode::io_failed) return native.value();
+  if (native && backend == "auto") return native.value();
+  const py::bytes data = py::module_::import("pathlib").attr("Path")(path).attr("read_bytes")();
+  const auto bytes = static_cast<std::string_view>(data);
+  return Ensemble::by_xgboost(std::as_bytes(std::span(bytes)), library_of(library), path.string()).value();
+}
+
+py::dict verify(const Ensemble& model, const py::object& x, const std::optional<std::string>& library) {
+  const Rows<float> rows = rows_of<float>(model, x);
+  const std::string from = library_of(library);
+  Verification report;
+  {
+    const py::gil_scoped_release release;
+    report = model.verify({rows.data(), static_cast<std::size_t>(rows.size())}, static_cast<std::size_t>(rows.shape(0)), from);
+  }
+  py::dict out;
+  out["backend"] = report.backend;
+  out["values"] = report.values;
+  out["differing"] = report.differing;
+  out["first"] = report.first;
+  return out;
 }
 
 Ensemble from_xgboost(py::object booster) {
@@ -137,13 +221,10 @@ void bind_ensemble(py::module_& m) {
 Immutable and safe to use from many threads. X is a float32 or float64 array of shape (rows, features), or anything
 with .matrix() that gives one; NaN is missing; it is rounded once to what the trainer compares in (float32 for XGBoost);
 integer arrays are refused.)")
-      .def_static(
-          "load",
-          [](const std::filesystem::path& path) {
-            const py::gil_scoped_release release;
-            return Ensemble::load(path).value();
-          },
-          "path"_a, "Read a model file; its content decides the format (XGBoost JSON or UBJSON, LightGBM text).")
+      .def_static("load", &load, "path"_a, py::kw_only(), "backend"_a = "native", "library"_a = py::none(),
+                  "Read a model file; its content decides the format (XGBoost JSON or UBJSON, LightGBM text, CatBoost cbm or JSON, featlib's JSON of scikit-learn).\n\n"
+                  "backend: \"native\"; \"xgboost\" runs it on XGBoost's own library (`library`, or the installed package's); "
+                  "\"auto\" is native where the model is supported.")
       .def_static(
           "from_bytes", [](const py::buffer& data) { return from_bytes(data, "<bytes>"); }, "data"_a,
           "Read a model from bytes.")
@@ -167,6 +248,12 @@ integer arrays are refused.)")
            "(rows,) or (rows, outputs).")
       .def("leaves", &leaves, "X"_a, py::kw_only(), "threads"_a = 1,
            "The leaf each tree ends in, as the trainer numbers nodes: int32 (rows, trees).")
+      .def("verify", &verify, "X"_a, py::kw_only(), "library"_a = py::none(),
+           "Compare margins, predictions and leaf numbers with XGBoost's own library, in bits: {backend, values, differing, first}.")
+      .def("contributions", &contributions, "X"_a, py::kw_only(), "mode"_a = py::none(), "background"_a = py::none(), "threads"_a = 1,
+           "What each feature gives to the margin, and last the expected margin: (rows, features + 1), or (rows, outputs, features + 1).\n\n"
+           "mode: \"exact\" is XGBoost's own pred_contribs (3.3 and later) bit for bit, in float32; \"double\" sums to the margin within 1e-12; "
+           "None is exact for XGBoost's models. background: rows to compare with, for interventional values in double.")
       .def_property_readonly("features", &Ensemble::features, "Columns of X.")
       .def_property_readonly("outputs", &Ensemble::outputs,
                              "Margins a row: 1, or one for each class, target or quantile.")
@@ -182,7 +269,8 @@ integer arrays are refused.)")
           },
           "By feature, the texts whose codes 0, 1, ... it was trained on.")
       .def_property_readonly("objective", &Ensemble::objective, "\"binary:logistic\", as the trainer spells it.")
-      .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\", \"xgboost-ubj\" or \"lightgbm-text\".")
+      .def_property_readonly("backend", &Ensemble::backend, "\"native\", or the library that runs it: \"xgboost 3.4.1\".")
+      .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\", \"xgboost-ubj\", \"lightgbm-text\" or the like.")
       .def_property_readonly("fingerprint", &Ensemble::fingerprint, "SHA-256 of the file, 64 hex digits.")
       .def("__repr__", [](const Ensemble& self) {
         return "<Ensemble " + std::string(self.objective()) + ", " + std::to_string(self.trees()) + " trees, " +

@@ -354,6 +354,19 @@ void bind_scorer(py::module_& module) {
       .def_property_readonly("features", [](const ServedDecision& d) { return values_of(d.bundle.contract(), d.decision.features); })
       .def_property_readonly("status", [](const ServedDecision& d) { return statuses_of(d.bundle.contract(), d.decision.features); })
       .def_property_readonly("mode", [](const ServedDecision& d) { return std::string(to_string(d.decision.mode)); }, "normal, or why not: rule, no_model, no_score, no_policy, bad_request.")
+      .def_property_readonly("reasons", [](const ServedDecision& d) {
+             py::list out;
+             for (const Reason& reason : reasons(d.bundle, d.decision)) {
+               py::list names;
+               for (const int f : reason.features) names.append(d.bundle.contract().features()[static_cast<std::size_t>(f)].name);
+               py::dict entry;
+               entry["text"] = reason.text;
+               entry["contribution"] = reason.contribution;
+               entry["features"] = names;
+               out.append(entry);
+             }
+             return out;
+           }, "What spoke against the request, most first, at most four; computed when asked for.")
       .def_property_readonly("request_id", [](const ServedDecision& d) { return d.decision.request_id; })
       .def_property_readonly("as_of", [](const ServedDecision& d) { return d.decision.as_of; }, "Microseconds since 1970, UTC.")
       .def_property_readonly("model_version", [](const ServedDecision& d) { return d.bundle.model_version(); })

@@ -149,7 +149,7 @@ struct TreeArrays {
   std::optional<std::int64_t> id;
   Parameters parameters;
   std::optional<Integers> left, right, parent, feature, default_left, split_type;
-  std::optional<std::vector<float>> value;
+  std::optional<std::vector<float>> value, cover;
   Integers categories, categories_nodes, categories_begins, categories_sizes;
 };
 
@@ -301,6 +301,8 @@ class XgboostFile {
         tree.feature = in_.integers();
       else if (key == "split_conditions")
         tree.value = in_.floats();
+      else if (key == "sum_hessian")
+        tree.cover = in_.floats();
       else if (key == "default_left")
         tree.default_left = in_.integers();
       else if (key == "split_type")
@@ -491,6 +493,10 @@ class XgboostFile {
       if (parent[static_cast<std::size_t>(left[i])] != static_cast<std::int64_t>(i) ||
           parent[static_cast<std::size_t>(right[i])] != static_cast<std::int64_t>(i))
         corrupt(fmt::format("tree {}: the children of node {} have another parent", index, i));
+    }
+    if (in.cover) {
+      if (in.cover->size() != n) corrupt(fmt::format("tree {}: `sum_hessian` does not have {} entries", index, n));
+      tree.cover = *in.cover;
     }
     if (in.split_type) assemble_categories(index, in, tree);
     return tree;

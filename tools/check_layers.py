@@ -32,6 +32,7 @@ STAGE_OF = {
     "featlib": "top",
     "bundle": "top",
     "scorer": "top",
+    "reasons": "top",
     "replay_decisions": "top",
 }
 

@@ -43,6 +43,20 @@ struct Decision {
   ServedFeatures features;
 };
 
+/// What spoke against a request, for a customer or a regulator.
+struct Reason {
+  std::string text;                    ///< `reason` of its features in the contract; without one the feature's name
+  double contribution = 0;             ///< to the margin, of all features with this text; above 0
+  std::vector<int> features;           ///< indices into Contract::features()
+};
+
+/// The texts with the largest contributions toward a high score, largest first, ties in the order of the model's inputs; at most
+/// `most`. Of a model with several outputs those to the first, whose margin the decision has. Empty when the request was approved,
+/// when no score decided (a rule, a bad request, no model), and when nothing speaks against it.
+///
+/// XGBoost's own contributions, else those in double (Ensemble::contributions); throws model-unsupported for a model without them.
+std::vector<Reason> reasons(const Bundle& bundle, const Decision& decision, std::size_t most = 4);
+
 class Scorer {
  public:
   /// `clock` gives now in microseconds; it serves only decisions without as_of, the check for a future one, and `decided_at`.

@@ -261,6 +261,12 @@ class _HasMatrix(Protocol):
 
 _Rows: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | _HasMatrix
 
+class _Verification(TypedDict):
+    backend: str
+    values: int
+    differing: int
+    first: str
+
 class Ensemble:
     """A trained tree ensemble; scores are the trainer's own, bit for bit. Immutable, and safe to use from many threads.
 
@@ -271,10 +277,13 @@ class Ensemble:
 
     def __init__(self, use_load_or_from: Never, /) -> None: ...
     @staticmethod
-    def load(path: _Path) -> Ensemble:
-        """Read a model file; its content decides the format (XGBoost JSON or UBJSON, LightGBM text).
+    def load(path: _Path, *, backend: Literal["native", "xgboost", "auto"] = "native", library: str | None = None) -> Ensemble:
+        """Read a model file; its content decides the format: XGBoost JSON or UBJSON, LightGBM text, CatBoost cbm or JSON, or
+        featlib's own JSON of scikit-learn.
 
-        Raises ModelError for what cannot be scored exactly, UsageError for a missing file.
+        backend: "xgboost" runs the model on XGBoost's own library, whatever it is made of; "auto" is native where the model is
+        supported, else XGBoost's. `backend` then says which. library: a path of libxgboost.so; None is the installed package's.
+        Raises ModelError for what cannot be scored exactly, UsageError for a missing file or library.
         """
     @staticmethod
     def from_bytes(data: bytes | bytearray | memoryview) -> Ensemble:
@@ -315,6 +324,25 @@ class Ensemble:
 
         float32 for XGBoost, float64 for the others. Raises ModelError.
         """
+    def verify(self, X: _Rows, *, library: str | None = None) -> _Verification:
+        """Compare margins, predictions and leaf numbers with XGBoost's own library, in bits.
+
+        library: a path of libxgboost.so; None is the installed package's. Raises UsageError without one, ModelError for a model that is
+        not XGBoost's.
+        """
+    @overload
+    def contributions(self, X: _Rows, *, mode: Literal["exact"] | None = None, background: None = None, threads: int = 1) -> NDArray[np.float32]:
+        """What each feature gives to the margin (Shapley values), and last the expected margin.
+
+        Shape: (rows, features + 1), or (rows, outputs, features + 1).
+        mode: "exact" is XGBoost's own `pred_contribs` since 3.3, bit for bit, for XGBoost's models; "double" the same values exactly,
+        for any model that says how many rows each node saw, summing to the margin within 1e-12. None: exact for XGBoost's.
+        background: rows of a table to compare with, for interventional values in double. Raises ModelError, UsageError.
+        """
+    @overload
+    def contributions(self, X: _Rows, *, mode: Literal["double"], background: _Rows | None = None, threads: int = 1) -> NDArray[np.float64]: ...
+    @overload
+    def contributions(self, X: _Rows, *, mode: Literal["double"] | None = None, background: _Rows, threads: int = 1) -> NDArray[np.float64]: ...
     def leaves(self, X: _Rows, *, threads: int = 1) -> NDArray[np.int32]:
         """The leaf each tree ends in, as the trainer numbers nodes: shape (rows, trees). Raises ModelError."""
     @property
@@ -337,6 +365,9 @@ class Ensemble:
     @property
     def objective(self) -> str:
         """As the trainer spells it: "binary:logistic", "binary"."""
+    @property
+    def backend(self) -> str:
+        """"native", or the library that runs it: "xgboost 3.4.1"."""
     @property
     def format(self) -> str:
         """"xgboost-json", "xgboost-ubj" or "lightgbm-text"."""
@@ -402,6 +433,11 @@ class FeatureVector:
     def status(self) -> dict[str, int]:
         """One status byte each."""
 
+class _Reason(TypedDict):
+    text: str
+    contribution: float
+    features: list[str]
+
 class Decision:
     """What was decided, and why."""
 
@@ -424,6 +460,13 @@ class Decision:
     @property
     def status(self) -> dict[str, int]:
         """One status byte a feature."""
+    @property
+    def reasons(self) -> list[_Reason]:
+        """What spoke against the request, most first, at most four: the contract's `reason` of a feature, else its name.
+
+        contribution: to the margin, of all features with that text. Empty when approved, when no score decided, and without a model.
+        Computed when asked for. Raises ModelError for a model whose file does not say what contributions need.
+        """
     @property
     def request_id(self) -> str:
         """The caller's; "" when none was given."""

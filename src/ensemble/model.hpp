@@ -72,6 +72,7 @@ struct Tree {
   bool again = false;
   std::size_t deleted = 0;                               ///< nodes that nothing reaches, by the file's own count
   std::vector<TreeNode> nodes;                           ///< the root is the first
+  std::vector<float> cover;                              ///< what training saw at each node, for contributions; or empty
   std::vector<std::vector<std::int32_t>> category_sets;  ///< ascending, none empty; hashes: one each
 };
 
