@@ -124,6 +124,7 @@ TEST_CASE("a scikit-learn file that contradicts itself is model-corrupt") {
       {forest, [](json& m) { m["trees"][1]["left"][0] = -2; }},
       {forest, [](json& m) { m["trees"][1]["left"][0] = 1'000'000; }},
       {forest, [](json& m) { m["trees"][1]["left"][0] = 1'000'000'000'000; }},
+      {forest, [](json& m) { m["trees"][1]["left"][0] = m["trees"][1]["left"][0].get<std::int64_t>() + (std::int64_t{1} << 32); }},  // the same 32 bits
       {forest, [](json& m) { m["trees"][1]["feature"][0] = -2; }},
       {forest, [](json& m) { m["trees"][1]["feature"][0] = 4; }},
       {forest, [](json& m) { m["trees"][1]["threshold"].push_back(0.5); }},
