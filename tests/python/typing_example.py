@@ -92,6 +92,7 @@ def serving(contract: fl.Contract, folder: Path) -> None:
     assert_type(decision.as_of, int)
     assert_type((decision.request_id, decision.model_version, decision.feature_schema_version), tuple[str, str, str])
     assert_type((decision.features, decision.status), tuple[dict[str, Any | None], dict[str, int]])
+    assert_type([reason["text"] for reason in decision.reasons], list[str])
     assert decision.outcome in ("approve", "review", "block") and decision.mode != "bad_request"
 
     scorer.advance(1_600_200_000_000_000)
@@ -124,8 +125,12 @@ def scoring(booster: Any, table: fl.FeatureTable) -> None:
     assert_type(model.margin(table), NDArray[np.float32 | np.float64])
     assert_type(model.predict(table.matrix(dtype=np.float64), threads=0), NDArray[np.float32 | np.float64])
     assert_type(model.leaves(table.matrix()), NDArray[np.int32])
+    assert_type(model.contributions(table), NDArray[np.float32])
+    assert_type(model.contributions(table, mode="double"), NDArray[np.float64])
+    assert_type(model.contributions(table, background=table.matrix()), NDArray[np.float64])
+    assert_type(model.verify(table)["differing"], int)
     assert_type((model.features, model.outputs, model.trees), tuple[int, int, int])
-    assert_type((model.feature_names, model.objective, model.format, model.fingerprint), tuple[list[str], str, str, str])
+    assert_type((model.feature_names, model.objective, model.format, model.backend, model.fingerprint), tuple[list[str], str, str, str, str])
 
 
 def errors() -> None:
