@@ -502,6 +502,7 @@ Content read_cbm(std::span<const std::byte> bytes) {
 TreeModel read_catboost(std::span<const std::byte> bytes) {
   if (is_cbm(bytes)) return Assembly(read_cbm(bytes)).model();
   const std::unique_ptr<Document> document = Document::open(bytes);
+  document->read_as_rapidjson();   // library/cpp/json/json_reader.cpp
   return Assembly(CatboostJson(*document).read()).model();
 }
 

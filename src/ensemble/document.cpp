@@ -1,5 +1,7 @@
 #include "ensemble/document.hpp"
 
+#include "ensemble/rapid_number.hpp"
+
 #include <featlib/core/result.hpp>
 
 #include <fmt/format.h>
@@ -7,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -172,7 +175,10 @@ class Json final : public Document {
     if (token == "NaN") return std::numeric_limits<T>::quiet_NaN();
     if (token == "Infinity") return std::numeric_limits<T>::infinity();
     if (token == "-Infinity") return -std::numeric_limits<T>::infinity();
-    return number<T>(token);
+    const T nearest = number<T>(token);
+    if constexpr (std::is_same_v<T, double>)
+      if (rapid_ && std::isfinite(nearest)) return rapid_number(token);
+    return nearest;
   }
 
   template <class T>

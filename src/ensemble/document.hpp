@@ -36,6 +36,8 @@ class Document {
   virtual std::vector<float> floats() = 0;
   virtual double real() = 0;
   virtual std::vector<double> doubles() = 0;
+  /// From here on JSON's doubles are what RapidJSON makes of them, not the nearest ones.
+  void read_as_rapidjson() noexcept { rapid_ = true; }
   virtual bool is_array() = 0;  ///< what comes next
   virtual void skip() = 0;      ///< any value
   virtual void finish() = 0;  ///< refuses anything but white space after the document
@@ -48,6 +50,8 @@ class Document {
 
  protected:
   explicit Document(std::string_view bytes) : bytes_(bytes) {}
+
+  bool rapid_ = false;
 
   /// Depth of objects and arrays; XGBoost needs 7.
   static constexpr int max_depth = 32;
