@@ -1,7 +1,7 @@
 # Everything a person types. Each target sets up what it needs first; a second run does only what changed.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test test-cpp test-python test-asan fuzz bugs demo bench bench-windows wheel lint clean
+.PHONY: help setup build test test-cpp test-python test-asan fuzz bugs demo bench bench-windows bench-ensembles wheel lint clean
 
 step := scripts/step
 python := .venv/bin/python
@@ -54,6 +54,10 @@ bench: build  ## run the benchmarks; narrow with BENCH="--benchmark_filter=..."
 bench-windows: build  ## windows beside Polars, DuckDB, Spark and pandas in one run; e.g. BENCH="--case handbook"
 	@scripts/setup-bench.sh
 	@PYTHONPATH=python .venv-bench/bin/python benchmarks/windows $(BENCH)
+
+bench-ensembles: build  ## ensembles beside XGBoost, LightGBM, CatBoost, oneDAL and treelite in one run; e.g. BENCH="300x6"
+	@scripts/setup-bench.sh ensembles
+	@PYTHONPATH=python .venv-bench-ensembles/bin/python benchmarks/ensembles $(BENCH)
 
 wheel: setup  ## build a wheel into dist/
 	@$(step) "pip: wheel" $(python) -m pip --disable-pip-version-check wheel --no-deps --no-build-isolation -w dist .
