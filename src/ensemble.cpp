@@ -199,6 +199,10 @@ void Ensemble::predict(std::span<const double> rows, std::size_t n, std::span<do
   forest_->engine->predict(rows.data(), n, out.data());
 }
 
+void Ensemble::score(std::span<const double> row, std::span<double> margin, std::span<double> prediction) const noexcept {
+  forest_->engine->score(row.data(), margin.data(), prediction.data());
+}
+
 void Ensemble::leaves(std::span<const float> rows, std::size_t n, std::span<std::int32_t> out) const noexcept {
   forest_->engine->leaves(rows.data(), n, out.data());
 }

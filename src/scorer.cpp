@@ -259,8 +259,7 @@ Scored score_vector(const Bundle& bundle, const VectorBuilder& builder, std::spa
     margins.resize(model->outputs());
     predictions.resize(model->prediction_width());
     model_row(bundle.contract(), features, std::span<double>(row));
-    model->margin(row, 1, margins);
-    model->predict(row, 1, predictions);
+    model->score(row, margins, predictions);
     out.margin = margins[0];
     const bool by_margin = bundle.policy() && bundle.policy()->score() == ScoreKind::margin;
     out.score = by_margin ? out.margin : predictions[0];

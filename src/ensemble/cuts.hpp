@@ -21,9 +21,8 @@ X cut_of(double threshold, Split split) noexcept {
 
 /// A value as the splits see it.
 template <class X>
-X cleaned(X x, bool tiny_is_zero, Zeros zeros) noexcept {
+X cleaned(X x, Zeros zeros) noexcept {
   constexpr double tiny = static_cast<double>(1e-35f);   // kZeroThreshold, include/LightGBM/meta.h:56
-  if (tiny_is_zero && std::fabs(static_cast<double>(x)) <= tiny) x = X{0};
   if (zeros == Zeros::missing && std::fabs(static_cast<double>(x)) <= tiny) x = std::numeric_limits<X>::quiet_NaN();
   return x;
 }

@@ -33,10 +33,18 @@ class Typed final : public Engine {
   explicit Typed(const TreeModel& model)
       : walk_(model), compiled_(compile(model)), finish_(model), prediction_divisor_(model.prediction_divisor), transform_(model.transform), steepness_(model.steepness), trees_(model.counted_trees()) {}
 
-  void margin(const float* rows, std::size_t n, float* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
-  void margin(const double* rows, std::size_t n, double* out) const noexcept override { score<&Typed::margins>(rows, n, out, outputs()); }
-  void predict(const float* rows, std::size_t n, float* out) const noexcept override { score<&Typed::predictions>(rows, n, out, width()); }
-  void predict(const double* rows, std::size_t n, double* out) const noexcept override { score<&Typed::predictions>(rows, n, out, width()); }
+  void margin(const float* rows, std::size_t n, float* out) const noexcept override { scores<&Typed::margins>(rows, n, out, outputs()); }
+  void margin(const double* rows, std::size_t n, double* out) const noexcept override { scores<&Typed::margins>(rows, n, out, outputs()); }
+  void predict(const float* rows, std::size_t n, float* out) const noexcept override { scores<&Typed::predictions>(rows, n, out, width()); }
+  void predict(const double* rows, std::size_t n, double* out) const noexcept override { scores<&Typed::predictions>(rows, n, out, width()); }
+  void score(const double* row, double* margin, double* prediction) const noexcept override {
+    thread_local std::vector<S> sums;
+    sums.resize(std::max(sums.size(), outputs()));
+    margins(compared(row, 1), 1, sums.data());
+    std::copy_n(sums.data(), outputs(), margin);
+    to_prediction(sums.data());
+    std::copy_n(sums.data(), width(), prediction);
+  }
   void leaves(const float* rows, std::size_t n, std::int32_t* out) const noexcept override { leaves_of(rows, n, out); }
   void leaves(const double* rows, std::size_t n, std::int32_t* out) const noexcept override { leaves_of(rows, n, out); }
 
@@ -62,16 +70,21 @@ class Typed final : public Engine {
       std::array<S, max_argmax_outputs> row;
       for (std::size_t i = 0; i < n; ++i) {
         margins(rows + i * walk_.features, 1, row.data());
-        transform_row(transform_, steepness_, std::span(row.data(), outputs()));
+        to_prediction(row.data());
         out[i] = row[0];
       }
       return;
     }
     margins(rows, n, out);
+    for (std::size_t i = 0; i < n; ++i) to_prediction(out + i * outputs());
+  }
+
+  /// A row's margins become its prediction, in place.
+  void to_prediction(S* row) const noexcept {
     if constexpr (std::is_same_v<S, double>)
       if (prediction_divisor_ != 1)
-        for (std::size_t i = 0; i < n * outputs(); ++i) out[i] /= prediction_divisor_;
-    for (std::size_t i = 0; i < n; ++i) transform_row(transform_, steepness_, std::span(out + i * outputs(), outputs()));
+        for (std::size_t i = 0; i < outputs(); ++i) row[i] /= prediction_divisor_;
+    transform_row(transform_, steepness_, std::span(row, outputs()));
   }
 
   void leaf_rows(const X* rows, std::size_t n, std::int32_t* out) const noexcept {
@@ -94,7 +107,7 @@ class Typed final : public Engine {
   }
 
   template <auto Score, class V>
-  void score(const V* rows, std::size_t n, V* out, std::size_t width) const noexcept {
+  void scores(const V* rows, std::size_t n, V* out, std::size_t width) const noexcept {
     if constexpr (std::is_same_v<V, X> && std::is_same_v<V, S>) return (this->*Score)(rows, n, out);
     else {
       thread_local std::vector<S> sums;

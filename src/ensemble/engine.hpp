@@ -20,6 +20,8 @@ class Engine {
   virtual void margin(const double* rows, std::size_t n, double* out) const noexcept = 0;
   virtual void predict(const float* rows, std::size_t n, float* out) const noexcept = 0;
   virtual void predict(const double* rows, std::size_t n, double* out) const noexcept = 0;
+  /// Both, of one row, for the price of one.
+  virtual void score(const double* row, double* margin, double* prediction) const noexcept = 0;
   virtual void leaves(const float* rows, std::size_t n, std::int32_t* out) const noexcept = 0;
   virtual void leaves(const double* rows, std::size_t n, std::int32_t* out) const noexcept = 0;
 };

@@ -121,6 +121,10 @@ void LibXgboost::predict(const float* rows, std::size_t n, float* out) const noe
 void LibXgboost::predict(const double* rows, std::size_t n, double* out) const noexcept {
   answer<double, double>(rows, n, features_, width_, no_number, out, [&](const float* x) { return ask(as_value, x, n); });
 }
+void LibXgboost::score(const double* row, double* margin_out, double* prediction) const noexcept {
+  margin(row, 1, margin_out);
+  predict(row, 1, prediction);
+}
 void LibXgboost::leaves(const float* rows, std::size_t n, std::int32_t* out) const noexcept {
   answer(rows, n, features_, trees_, std::int32_t{-1}, out, [&](const float* x) { return ask(as_leaf, x, n); });
 }

@@ -28,6 +28,7 @@ class LibXgboost : public Engine {
   void margin(const double* rows, std::size_t n, double* out) const noexcept override;
   void predict(const float* rows, std::size_t n, float* out) const noexcept override;
   void predict(const double* rows, std::size_t n, double* out) const noexcept override;
+  void score(const double* row, double* margin, double* prediction) const noexcept override;
   void leaves(const float* rows, std::size_t n, std::int32_t* out) const noexcept override;
   void leaves(const double* rows, std::size_t n, std::int32_t* out) const noexcept override;
 

@@ -90,7 +90,6 @@ struct TreeModel {
   Real compares = Real::float32;  ///< inputs are rounded to it first; float64 needs `adds` float64
   Real adds = Real::float32;      ///< leaves, margins and predictions; float32 leaves the three steps after the sum out
   std::vector<Zeros> zeros;       ///< one a feature, or empty: all kept
-  bool tiny_is_zero = false;      ///< |x| <= 1e-35 is 0 before anything else: LightGBM reads dense rows so
   std::vector<double> base;       ///< margin before the first tree, one for each output
   double divisor = 1;             ///< of the sum: forests that average
   double scale = 1;               ///< then scale * sum + bias: CatBoost

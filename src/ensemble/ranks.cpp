@@ -77,14 +77,13 @@ Ranks<X> RankBuilder<X>::finish() && {
   Out out;
   out.features = model_.features;
   out.columns = columns_;
-  out.tiny_is_zero = model_.tiny_is_zero;
   out.zeros = model_.zeros;
   for (const auto& [feature, f] : features_) {
     out.table.resize((out.table.size() + Out::sixteen - 1) / Out::sixteen * Out::sixteen);
     const auto at = static_cast<std::uint32_t>(out.table.size()), cuts = static_cast<std::uint32_t>(f.cuts.size());
     const std::vector<std::int64_t>& numeric = f.numeric;
     const auto column = [&](std::size_t i) { return numeric[i] < 0 ? columns_ : static_cast<std::uint32_t>(numeric[i]); };
-    const bool zeros_mean = out.tiny_is_zero || (!out.zeros.empty() && out.zeros[feature] == Zeros::missing);
+    const bool zeros_mean = !out.zeros.empty() && out.zeros[feature] == Zeros::missing;
     const typename Out::Other other{feature, at, cuts, static_cast<std::uint32_t>(out.kinds.size()), 0};
     if (other.by_sixteens()) {
       out.table.resize(at + Out::sixteen * (cuts / Out::sixteen + 2), std::numeric_limits<X>::quiet_NaN());

@@ -63,7 +63,6 @@ struct Ranks {
   };
 
   std::size_t features = 0, columns = 0;
-  bool tiny_is_zero = false;
   std::vector<Zeros> zeros;
   AlignedVector<X> table;  // each feature begins on a cache line
   std::vector<Plain> plain;
@@ -76,7 +75,7 @@ struct Ranks {
 
   /// The value of a feature that is not plain, as its splits see it.
   X seen(const Other& f, const X* row) const noexcept {
-    return cleaned(row[f.feature], tiny_is_zero, zeros.empty() ? Zeros::kept : zeros[f.feature]);
+    return cleaned(row[f.feature], zeros.empty() ? Zeros::kept : zeros[f.feature]);
   }
 
   /// The bytes of a feature that is not plain, from its value as `seen` and the rank of that.

@@ -130,7 +130,7 @@ class Pair {
 }  // namespace
 
 Shapley::Shapley(const TreeModel& model)
-    : features_(model.features), compares_(model.compares), tiny_is_zero_(model.tiny_is_zero), zeros_(model.zeros), base_(model.base), bias_(model.bias), divisor_(model.divisor), scale_(model.scale) {
+    : features_(model.features), compares_(model.compares), zeros_(model.zeros), base_(model.base), bias_(model.bias), divisor_(model.divisor), scale_(model.scale) {
   for (const Tree& tree : model.trees) {
     const std::size_t first = nodes_.size();
     const bool covers = tree.cover.size() == tree.nodes.size();
@@ -178,7 +178,7 @@ std::vector<double> Shapley::seen(const double* row) const {
   std::vector<double> out(row, row + features_);
   for (std::size_t f = 0; f < features_; ++f) {
     if (compares_ == Real::float32) out[f] = static_cast<double>(static_cast<float>(out[f]));
-    out[f] = cleaned(out[f], tiny_is_zero_, zeros_.empty() ? Zeros::kept : zeros_[f]);
+    out[f] = cleaned(out[f], zeros_.empty() ? Zeros::kept : zeros_[f]);
   }
   return out;
 }

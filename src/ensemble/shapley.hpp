@@ -50,7 +50,7 @@ class Shapley {
 
   std::size_t features_;
   Real compares_;
-  bool tiny_is_zero_, has_covers_ = true;
+  bool has_covers_ = true;
   std::vector<Zeros> zeros_;
   std::vector<double> base_, bias_;
   double divisor_, scale_;

@@ -178,17 +178,17 @@ void block_margin(const Walk<X, S>& walk, const X* rows, S* out) noexcept {
 /// The row as the splits see it: itself, or cleaned into this thread's scratch.
 template <class X, class S>
 const X* seen(const Walk<X, S>& walk, const X* row) noexcept {
-  if (!walk.tiny_is_zero && walk.zeros.empty()) return row;
+  if (walk.zeros.empty()) return row;
   thread_local std::vector<X> scratch;
   scratch.resize(walk.features);
-  for (std::size_t f = 0; f < walk.features; ++f) scratch[f] = cleaned(row[f], walk.tiny_is_zero, walk.zeros.empty() ? Zeros::kept : walk.zeros[f]);
+  for (std::size_t f = 0; f < walk.features; ++f) scratch[f] = cleaned(row[f], walk.zeros[f]);
   return scratch.data();
 }
 
 }  // namespace
 
 template <class X, class S>
-Walk<X, S>::Walk(const TreeModel& model) : features(model.features), tiny_is_zero(model.tiny_is_zero), zeros(model.zeros) {
+Walk<X, S>::Walk(const TreeModel& model) : features(model.features), zeros(model.zeros) {
   for (const double b : model.base) base.push_back(static_cast<S>(b));
   for (std::size_t i = 0; i < model.trees.size(); ++i) {
     add_tree(*this, i, model.trees[i]);
@@ -203,7 +203,7 @@ template <class X, class S>
 void Walk<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcept {
   const std::size_t outputs = base.size();
   std::size_t i = 0;
-  if (!tiny_is_zero && zeros.empty())
+  if (zeros.empty())
     for (; i + block_rows <= n; i += block_rows) block_margin(*this, rows + i * features, out + i * outputs);
   for (; i < n; ++i) row_margin(*this, seen(*this, rows + i * features), out + i * outputs);
 }

@@ -37,7 +37,6 @@ struct Walk {
   };
 
   std::size_t features = 0;
-  bool tiny_is_zero = false;
   std::vector<Zeros> zeros;  // empty: rows are taken as they stand
   std::vector<S> base;
   std::vector<Root> roots;

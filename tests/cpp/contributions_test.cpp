@@ -20,7 +20,6 @@ namespace {
 
 bool goes_left(const TreeModel& model, const Tree& tree, const TreeNode& node, double x) {
   const bool tiny = std::fabs(x) <= static_cast<double>(1e-35f);
-  if (tiny && model.tiny_is_zero) x = 0;
   if (std::isnan(x) || (tiny && !model.zeros.empty() && model.zeros[node.feature] == Zeros::missing)) return node.default_left;
   const auto holds = [&](std::int64_t code) {
     const auto& codes = tree.category_sets[static_cast<std::size_t>(node.categories)];

@@ -27,9 +27,8 @@ void define(const TreeModel& model, const X* row, S* out) {
   for (const Tree& tree : model.trees) {
     const TreeNode* node = &tree.nodes[0];
     while (node->left != TreeNode::none) {
-      auto x = static_cast<double>(row[node->feature]);
+      const auto x = static_cast<double>(row[node->feature]);
       const bool tiny = std::fabs(x) <= static_cast<double>(1e-35f);
-      if (tiny && model.tiny_is_zero) x = 0;
       const bool missing = std::isnan(x) || (tiny && !model.zeros.empty() && model.zeros[node->feature] == Zeros::missing);
       const auto holds = [&](std::int64_t code) {
         const auto& codes = tree.category_sets[static_cast<std::size_t>(node->categories)];

@@ -96,6 +96,10 @@ TEST_CASE("the models of CatBoost and scikit-learn give the bits and leaves thei
       std::vector<double> margin(e.outputs());
       e.margin(row, 1, margin);
       CHECK(same_bits(margin, numbers(line.substr(first + 1, second - first - 1))));
+      std::vector<double> prediction(e.prediction_width()), both(e.outputs()), too(prediction.size());
+      e.predict(row, 1, prediction);
+      e.score(row, both, too);
+      CHECK((same_bits(both, margin) && same_bits(too, prediction)));
       std::vector<std::int32_t> leaves(e.trees());
       e.leaves(row, 1, leaves);
       CHECK(std::vector<double>(leaves.begin(), leaves.end()) == numbers(line.substr(second + 1)));

@@ -47,7 +47,6 @@ TreeModel random_model(std::mt19937_64& random, const Shape& shape) {
   model.adds = sizeof(S) == 4 ? Real::float32 : Real::float64;
   for (std::uint32_t o = 0; o < shape.outputs; ++o) model.base.push_back(normal(random));
   if (shape.zeros) {
-    model.tiny_is_zero = random() % 2 == 0;
     for (std::uint32_t f = 0; f < shape.features; ++f) model.zeros.push_back(random() % 3 == 0 ? Zeros::missing : Zeros::kept);
   }
   for (std::uint32_t t = 0; t < shape.trees; ++t) {

@@ -86,6 +86,11 @@ class Ensemble {
   void predict(std::span<const float> rows, std::size_t n, std::span<float> out) const noexcept;
   void predict(std::span<const double> rows, std::size_t n, std::span<double> out) const noexcept;
 
+  /// margin() and predict() of one row, for the price of one.
+  ///
+  /// Shape: `row` is features() wide, `margin` outputs(), `prediction` prediction_width().
+  void score(std::span<const double> row, std::span<double> margin, std::span<double> prediction) const noexcept;
+
   /// The leaf each tree ends in, as the trainer numbers its nodes.
   ///
   /// Shape: `out` is n x trees().
