@@ -109,9 +109,6 @@ py::array leaves(const Ensemble& model, const py::object& x, int threads) {
   return model.float64() ? leaves_as<double>(model, x, threads) : leaves_as<float>(model, x, threads);
 }
 
-/// Rows in double, whatever float type they came in.
-Rows<double> doubles_of(const Ensemble& model, const py::object& x) { return rows_of<double>(model, x); }
-
 /// (rows, features + 1), or (rows, outputs, features + 1).
 template <class V, class Explain>
 py::array contributions_as(const Ensemble& model, const Rows<V>& rows, int threads, Explain&& explain) {
@@ -139,14 +136,14 @@ py::array contributions(const Ensemble& model, const py::object& x, std::optiona
     throw Error(ErrorCode::bad_argument, "no mode `" + *mode + "`", "\"exact\", XGBoost's own float32, or \"double\"");
   if (!background.is_none()) {
     if (mode == "exact") throw Error(ErrorCode::bad_argument, "contributions against a background are double", "leave `mode` out");
-    const Rows<double> others = doubles_of(model, background);
-    return contributions_as<double>(model, doubles_of(model, x), threads, [&](auto rows, std::size_t n, auto out) {
+    const Rows<double> others = rows_of<double>(model, background);
+    return contributions_as<double>(model, rows_of<double>(model, x), threads, [&](auto rows, std::size_t n, auto out) {
       model.contributions(rows, n, {others.data(), static_cast<std::size_t>(others.size())}, static_cast<std::size_t>(others.shape(0)), out);
     });
   }
   const auto plain = [&](auto rows, std::size_t n, auto out) { model.contributions(rows, n, out); };
   if (mode.value_or(model.float64() ? "double" : "exact") == "exact") return contributions_as<float>(model, rows_of<float>(model, x), threads, plain);
-  return contributions_as<double>(model, doubles_of(model, x), threads, plain);
+  return contributions_as<double>(model, rows_of<double>(model, x), threads, plain);
 }
 
 Ensemble from_bytes(const py::buffer& data, std::string name) {

@@ -3,6 +3,8 @@
 
 #include "utf8.hpp"
 
+#include "support/damaged.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -374,17 +376,7 @@ TEST_CASE("a damaged LightGBM model is refused or scores: it never crashes") {
   const std::string interesting = std::string("\0\n\r =-+.:[]eEnaif0123456789", 27);
   int accepted = 0;
   for (int i = 0; i < 20000; ++i) {
-    std::string bad = good;
-    for (int edits = 1 + static_cast<int>(random() % 3); edits > 0; --edits) {
-      const std::size_t at = random() % bad.size();
-      switch (random() % 4) {
-        case 0: bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8)); break;
-        case 1: bad[at] = interesting[random() % interesting.size()]; break;
-        case 2: bad.erase(at, 1 + random() % 9); break;
-        case 3: bad.insert(at, good.substr(random() % good.size(), random() % 40)); break;
-      }
-    }
-    const auto result = parse(bad);
+    const auto result = parse(featlib::testing::damaged(good, interesting, random));
     if (!result) continue;
     ++accepted;
     const Ensemble& e = result.value();

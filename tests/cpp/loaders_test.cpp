@@ -3,6 +3,8 @@
 
 #include <featlib/ensemble/ensemble.hpp>
 
+#include "support/damaged.hpp"
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -306,18 +308,7 @@ TEST_CASE("these models, damaged, are refused or score: they never crash") {
   for (const auto& path : models()) {
     const std::string good = contents(path);
     for (int i = 0; i < 3000; ++i) {
-      std::string bad = good;
-      for (std::size_t edits = 1 + random() % 3; edits > 0; --edits) {
-        const std::size_t at = random() % bad.size();
-        switch (random() % 4) {
-          case 0: bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8)); break;
-          case 1: bad[at] = interesting[random() % interesting.size()]; break;
-          case 2: bad.erase(at, 1 + random() % 9); break;
-          case 3: bad.insert(at, good.substr(random() % good.size(), random() % 40)); break;
-        }
-        if (bad.empty()) break;
-      }
-      const auto result = parse(bad);
+      const auto result = parse(featlib::testing::damaged(good, interesting, random));
       if (!result) continue;
       ++accepted;
       const Ensemble& e = result.value();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 
 import featlib as fl
 from featlib.testing._resolved import members, request_types, resolved
-from featlib.testing._spelling import MICROSECONDS
+from featlib.testing._spelling import MICROSECONDS, microseconds
 
 if TYPE_CHECKING:
     from featlib.frames import TableLike
@@ -55,15 +54,10 @@ def _instants(decisions: pa.Table, as_of: str | tuple[str, str]) -> list[int | N
     name, said = (as_of, "") if isinstance(as_of, str) else as_of
     column = decisions[name]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return [None if text is None else _microseconds(text) for text in column.to_pylist()]
+        return [None if text is None else microseconds(text) for text in column.to_pylist()]
     if pa.types.is_timestamp(column.type):
         if column.type.tz is None and said not in ("", *MICROSECONDS, "ns"):
             column = pc.assume_timezone(column, said)
         return pc.floor_temporal(column, unit="microsecond").cast(pa.timestamp("us", column.type.tz)).cast(pa.int64()).to_pylist()
     per = 1 if said == "ns" else 1000 * MICROSECONDS[said]
     return [None if t is None else int(t) * per // 1000 for t in column.to_pylist()]
-
-
-def _microseconds(text: str) -> int:
-    since = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    return since // datetime.timedelta(microseconds=1)
