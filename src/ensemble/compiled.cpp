@@ -19,23 +19,42 @@ std::unique_ptr<const Compiled<X, S>> Compiled<X, S>::of(const TreeModel& model,
 
   RankBuilder<X> ranks(model);
   if (ranks.columns() > most_columns) return nullptr;
-  Tiles<S> tiles = make_tiles<X, S>(model, ranks);
-  const std::size_t block = std::min(most_rows, block_bytes / (ranks.columns() + 1) / 64 * 64);
-  Lanes lanes = kernel.lanes > 0 ? make_lanes(tiles, kernel.lanes, kernel.flip) : Lanes{};
-  return std::make_unique<const Compiled>(Compiled{std::move(ranks).finish(), std::move(tiles), std::move(lanes), &kernel, block});
+  const std::vector<const Tree*> trees = ordered_trees(model);
+  Compiled out{};
+  out.outputs = outputs_of<S>(model);
+  const auto take = [&](const Scoring<X, S>& scoring, const Scoring<X, S>& scalar, auto& column, auto& k, std::size_t tests, std::uint32_t levels, auto&& leaves) {
+    out.scoring = scoring;
+    if (ranks.columns() > scoring.one_columns)
+      out.scoring.one = scalar.one;
+    else if (scoring.lanes > 0)
+      add_tests(out.lanes, column, k, tests, scoring.lanes, scoring.flip);
+    if (scoring.plane_levels > 0 && levels <= scoring.plane_levels)
+      for (std::size_t tree = 0; tree < trees.size(); ++tree) add_planes<S>(out.lanes, leaves(tree), levels);
+  };
+  const Kernel<X, S>& scalar = *scalar_kernel<X, S>();
+  if (std::optional<Tables<S>> found = make_tables<X, S>(trees, ranks)) {
+    const Tables<S>& tables = out.tables = std::move(*found);
+    take(kernel.tables, scalar.tables, tables.column, tables.k, tables.levels, tables.levels, [&](std::size_t tree) { return tables.leaves_of(tree); });
+  } else {
+    const Tiles<S>& tiles = out.tiles = make_tiles<X, S>(trees, ranks);
+    take(kernel.tiles, scalar.tiles, tiles.column, tiles.k, tile_nodes, tile_levels, [&](std::size_t tree) { return std::span(tiles.leaves).subspan(tree * tile_nodes, tile_nodes); });
+  }
+  out.block = std::min(most_rows, block_bytes / (ranks.columns() + 1) / 64 * 64);
+  out.ranks = std::move(ranks).finish();
+  return std::make_unique<const Compiled>(std::move(out));
 }
 
 template <class X, class S>
 void Compiled<X, S>::margins(const X* rows, std::size_t n, S* out) const noexcept {
-  const std::size_t outputs = tiles.base.size();
+  const std::size_t width = outputs.size();
   while (n > 0) {
     const std::size_t part = std::min(n, block);
-    const std::size_t left_over = part % 64 <= kernel->few ? part % 64 : 0;
+    const std::size_t left_over = part % 64 <= scoring.few ? part % 64 : 0;
     const std::size_t together = part - left_over;
-    if (together > 0) kernel->block(*this, rows, together, out);
-    for (std::size_t i = together; i < part; ++i) kernel->one(*this, rows + i * ranks.features, out + i * outputs);
+    if (together > 0) scoring.block(*this, rows, together, out);
+    for (std::size_t i = together; i < part; ++i) scoring.one(*this, rows + i * ranks.features, out + i * width);
     rows += part * ranks.features;
-    out += part * outputs;
+    out += part * width;
     n -= part;
   }
 }

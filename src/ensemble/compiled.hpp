@@ -2,7 +2,9 @@
 #pragma once
 
 #include "ensemble/lanes.hpp"
+#include "ensemble/outputs.hpp"
 #include "ensemble/ranks.hpp"
+#include "ensemble/tables.hpp"
 #include "ensemble/tiles.hpp"
 
 #include <cstddef>
@@ -12,21 +14,31 @@
 
 namespace featlib::detail {
 
+inline constexpr std::size_t most_columns = 512;
+
 template <class X, class S>
 struct Compiled;
 
 /// One way of scoring. Functions allocate nothing and keep nothing.
 template <class X, class S>
-struct Kernel {
-  std::string_view name;
+struct Scoring {
   /// One row. `out` has a place for each output.
   void (*one)(const Compiled<X, S>& model, const X* row, S* out) noexcept;
   /// At most `model.block` rows.
   void (*block)(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept;
   /// Rows of a block, 64 at a time, share their cost: so few are cheaper one by one. Measured.
   std::size_t few;
-  std::size_t lanes = 0;    ///< of Compiled::lanes; 0: wants none
-  std::uint8_t flip = 0;    ///< of its k
+  std::size_t one_columns = most_columns;  ///< for more columns `one` is the scalar kernel's
+  // What Compiled::lanes holds for it.
+  std::size_t lanes = 0;           ///< trees of a group of tests; 0: it wants none
+  std::uint8_t flip = 0;           ///< of their k
+  std::uint32_t plane_levels = 0;  ///< trees of at most so many levels have planes; 0: none
+};
+
+template <class X, class S>
+struct Kernel {
+  std::string_view name;
+  Scoring<X, S> tiles, tables;
 };
 
 template <class X, class S>
@@ -35,9 +47,11 @@ struct Compiled {
   using Sum = S;
 
   Ranks<X> ranks;
-  Tiles<S> tiles;
+  std::vector<Output<S>> outputs;
+  Tiles<S> tiles;    // empty where the model is in tables
+  Tables<S> tables;
   Lanes lanes;
-  const Kernel<X, S>* kernel;
+  Scoring<X, S> scoring;
   std::size_t block;  // rows whose bytes fit a kernel's stack, a multiple of 64, at most most_rows
 
   /// Null for models that have more columns than kernels take: there, ranking a row costs more than walking. The trees are
@@ -47,7 +61,6 @@ struct Compiled {
   void margins(const X* rows, std::size_t n, S* out) const noexcept;
 };
 
-inline constexpr std::size_t most_columns = 512;
 inline constexpr std::size_t most_rows = 512;
 /// Bytes of a block, the column that nobody reads among them: with its sums and masks it stays in the first cache of 48 KB.
 inline constexpr std::size_t block_bytes = 36 * 1024;

@@ -7,6 +7,7 @@
 
 #define FEATLIB_TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #include "ensemble/kernel_lanes.hpp"
+#include "ensemble/kernel_tables.hpp"
 
 namespace featlib::detail {
 namespace {
@@ -17,6 +18,7 @@ using u32 = std::uint32_t;
 struct Avx2 {
   static constexpr std::size_t lanes = 32;
   static constexpr u8 flip = 128;
+  static constexpr std::size_t columns = 64;
   using Bytes = __m256i;
   struct Table {
     __m256i of16[4];  // sixteen bytes, twice
@@ -43,6 +45,19 @@ struct Avx2 {
     const Bytes high = _mm256_blendv_epi8(_mm256_shuffle_epi8(table.of16[2], at), _mm256_shuffle_epi8(table.of16[3], at), by_16);
     return _mm256_blendv_epi8(low, high, by_32);
   }
+
+  template <class X>
+  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Avx2>(ranks, rows, n, stride, bytes); }
+  FEATLIB_TARGET_INLINE static Bytes plus_test(Bytes way, Bytes a, Bytes b) noexcept { return _mm256_sub_epi8(_mm256_add_epi8(way, way), greater(a, b)); }
+  FEATLIB_TARGET_INLINE static void store_pairs(Bytes low, Bytes high, std::uint16_t* to) noexcept {
+    const Bytes a = _mm256_unpacklo_epi8(low, high), b = _mm256_unpackhi_epi8(low, high);
+    store(to, _mm256_permute2x128_si256(a, b, 0x20));
+    store(to + 16, _mm256_permute2x128_si256(a, b, 0x31));
+  }
+
+  template <class S>
+  static constexpr u32 plane_levels = sizeof(S) == 4 ? 6 : 0;
+  FEATLIB_TARGET_INLINE static void add_leaves(const u8* planes, u32, Bytes way, float* sums) noexcept { add_leaves(planes, nullptr, way, sums); }
 
   /// Leaves byte by byte: four lookups, unpacked to floats. The order of sums within 32 is undone by `place_of`.
   FEATLIB_TARGET_INLINE static void add_leaves(const u8* planes, const float*, Bytes way, float* sums) noexcept {
@@ -79,7 +94,10 @@ struct Avx2 {
 
 template <class X, class S>
 const Kernel<X, S>* avx2_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"avx2", &lanes_one<Avx2, X, S>, &lanes_block<Avx2, X, S>, 12, Avx2::lanes, Avx2::flip};
+  static constexpr Kernel<X, S> kernel{
+      "avx2",
+      {&lanes_one<Avx2, X, S>, &lanes_block<Avx2, X, S>, 12, Avx2::columns, Avx2::lanes, Avx2::flip, Avx2::plane_levels<S>},
+      {&tables_one<Avx2, X, S>, &tables_block<Avx2, X, S>, 32, Avx2::columns, Avx2::lanes, Avx2::flip, Avx2::plane_levels<S>}};
   const bool runs_here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
   return runs_here ? &kernel : nullptr;
 }

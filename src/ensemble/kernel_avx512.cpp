@@ -8,8 +8,8 @@
 
 #include <immintrin.h>
 
-#define FEATLIB_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi,bmi2,popcnt")))
-#define FEATLIB_AVX512_INLINE FEATLIB_AVX512 __attribute__((always_inline)) inline
+#define FEATLIB_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi,bmi2,popcnt")))
+#include "ensemble/kernel_tables.hpp"
 
 namespace featlib::detail {
 namespace {
@@ -21,34 +21,34 @@ using u64 = std::uint64_t;
 // ---- ranks ---------------------------------------------------------------------------------------------------------
 
 /// Of sixteen cuts, how many are at or below x.
-FEATLIB_AVX512_INLINE u32 count(const float* cuts, __m512 x) noexcept {
+FEATLIB_TARGET_INLINE u32 count(const float* cuts, __m512 x) noexcept {
   return static_cast<u32>(_mm_popcnt_u32(_mm512_cmp_ps_mask(_mm512_load_ps(cuts), x, _CMP_LE_OQ)));
 }
-FEATLIB_AVX512_INLINE u32 count(const double* cuts, __m512d x) noexcept {
+FEATLIB_TARGET_INLINE u32 count(const double* cuts, __m512d x) noexcept {
   const __mmask8 low = _mm512_cmp_pd_mask(_mm512_load_pd(cuts), x, _CMP_LE_OQ);
   const __mmask8 high = _mm512_cmp_pd_mask(_mm512_load_pd(cuts + 8), x, _CMP_LE_OQ);
   return static_cast<u32>(_mm_popcnt_u32(_mm512_kunpackb(high, low)));
 }
-FEATLIB_AVX512_INLINE __m512 everywhere(float x) noexcept { return _mm512_set1_ps(x); }
-FEATLIB_AVX512_INLINE __m512d everywhere(double x) noexcept { return _mm512_set1_pd(x); }
+FEATLIB_TARGET_INLINE __m512 everywhere(float x) noexcept { return _mm512_set1_ps(x); }
+FEATLIB_TARGET_INLINE __m512d everywhere(double x) noexcept { return _mm512_set1_pd(x); }
 
 /// Pivots, then the sixteen cuts they say.
 template <class X>
-FEATLIB_AVX512_INLINE u32 plain_rank(const X* table, X x) noexcept {
+FEATLIB_TARGET_INLINE u32 plain_rank(const X* table, X x) noexcept {
   const auto v = everywhere(x);
   const u32 whole = 16 * count(table, v);
   return whole + count(table + 16 + whole, v);
 }
 
 template <class X>
-FEATLIB_AVX512_INLINE void rank_other(const Ranks<X>& ranks, const typename Ranks<X>::Other& f, const X* row, u8* bytes, std::size_t stride) noexcept {
+FEATLIB_TARGET_INLINE void rank_other(const Ranks<X>& ranks, const typename Ranks<X>::Other& f, const X* row, u8* bytes, std::size_t stride) noexcept {
   const X x = ranks.seen(f, row);
   const X* table = ranks.table.data() + f.at;
   ranks.put(f, x, f.by_sixteens() ? plain_rank(table, x) : rank_of(table, f.cuts, x), bytes, stride);
 }
 
 template <class X>
-FEATLIB_AVX512_INLINE void rank_one(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept {
+FEATLIB_TARGET_INLINE void rank_one(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept {
   const X* table = ranks.table.data();
   for (const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size(); f != end; ++f) {
     const X x = row[f->feature];
@@ -65,7 +65,7 @@ constexpr std::size_t ranked_rows = 64;
 
 /// A column is `stride` bytes, one a row.
 template <class X>
-FEATLIB_AVX512 void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
+FEATLIB_TARGET void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
   const std::size_t width = ranks.features;
   for (std::size_t first = 0; first < n; first += ranked_rows, rows += ranked_rows * width, bytes += ranked_rows) {
     const std::size_t some = n - first < ranked_rows ? n - first : ranked_rows;
@@ -84,6 +84,44 @@ FEATLIB_AVX512 void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t
   }
 }
 
+// ---- leaves --------------------------------------------------------------------------------------------------------
+
+/// A byte of the leaf of each row, from a plane of 2^levels.
+template <int levels>
+FEATLIB_TARGET_INLINE __m512i leaf_byte(const u8* plane, __m512i way) noexcept {
+  if constexpr (levels == 6) return _mm512_permutexvar_epi8(way, _mm512_load_si512(plane));
+  if constexpr (levels == 7) return _mm512_permutex2var_epi8(_mm512_load_si512(plane), way, _mm512_load_si512(plane + 64));
+  if constexpr (levels == 8) return _mm512_mask_blend_epi8(_mm512_movepi8_mask(way), leaf_byte<7>(plane, way), leaf_byte<7>(plane + 128, way));
+}
+
+/// Adds to the sum of each of 64 rows its leaf. Bytes are unpacked within 16 rows: `place_of` undoes it.
+template <int levels>
+FEATLIB_TARGET_INLINE void add_leaves(const u8* planes, __m512i way, float* sums) noexcept {
+  __m512i byte[4], half[4];
+  for (int i = 0; i < 4; ++i) byte[i] = leaf_byte<levels>(planes + (i << levels), way);
+  for (int i = 0; i < 2; ++i) half[2 * i] = _mm512_unpacklo_epi8(byte[2 * i], byte[2 * i + 1]), half[2 * i + 1] = _mm512_unpackhi_epi8(byte[2 * i], byte[2 * i + 1]);
+  for (int i = 0; i < 4; ++i) {
+    const __m512i leaf = i % 2 == 0 ? _mm512_unpacklo_epi16(half[i / 2], half[2 + i / 2]) : _mm512_unpackhi_epi16(half[i / 2], half[2 + i / 2]);
+    _mm512_store_ps(sums + 16 * i, _mm512_add_ps(_mm512_load_ps(sums + 16 * i), _mm512_castsi512_ps(leaf)));
+  }
+}
+template <int levels>
+FEATLIB_TARGET_INLINE void add_leaves(const u8* planes, __m512i way, double* sums) noexcept {
+  __m512i byte[8], half[8], word[8];
+  for (int i = 0; i < 8; ++i) byte[i] = leaf_byte<levels>(planes + (i << levels), way);
+  for (int i = 0; i < 4; ++i) half[i] = _mm512_unpacklo_epi8(byte[2 * i], byte[2 * i + 1]), half[4 + i] = _mm512_unpackhi_epi8(byte[2 * i], byte[2 * i + 1]);
+  for (int i = 0; i < 4; ++i) word[2 * i] = _mm512_unpacklo_epi16(half[2 * i], half[2 * i + 1]), word[2 * i + 1] = _mm512_unpackhi_epi16(half[2 * i], half[2 * i + 1]);
+  for (int i = 0; i < 8; ++i) {
+    const __m512i low = word[i / 4 * 4 + i / 2 % 2], high = word[i / 4 * 4 + 2 + i / 2 % 2];
+    const __m512i leaf = i % 2 == 0 ? _mm512_unpacklo_epi32(low, high) : _mm512_unpackhi_epi32(low, high);
+    _mm512_store_pd(sums + 8 * i, _mm512_add_pd(_mm512_load_pd(sums + 8 * i), _mm512_castsi512_pd(leaf)));
+  }
+}
+
+/// Where `add_leaves` keeps the sum of row i.
+inline std::size_t place_of(float, std::size_t i) noexcept { return (i & ~std::size_t{63}) + i % 16 / 4 * 16 + i % 64 / 16 * 4 + i % 4; }
+inline std::size_t place_of(double, std::size_t i) noexcept { return (i & ~std::size_t{63}) + i % 16 / 2 * 8 + i % 64 / 16 * 2 + i % 2; }
+
 // ---- one row -------------------------------------------------------------------------------------------------------
 
 /// The row's bytes in registers, looked up 64 at a time.
@@ -93,7 +131,7 @@ struct Lookup {
 };
 
 template <int registers>
-FEATLIB_AVX512_INLINE __m512i look_up(const Lookup<registers>& bytes, __m512i column) noexcept {
+FEATLIB_TARGET_INLINE __m512i look_up(const Lookup<registers>& bytes, __m512i column) noexcept {
   if constexpr (registers == 1) return _mm512_permutexvar_epi8(column, bytes.part[0]);
   const __m512i low = _mm512_permutex2var_epi8(bytes.part[0], column, bytes.part[1]);
   if constexpr (registers == 2) return low;
@@ -102,7 +140,7 @@ FEATLIB_AVX512_INLINE __m512i look_up(const Lookup<registers>& bytes, __m512i co
 }
 
 /// The ways out of eight tiles from the 63 results of each: six levels, `way` is the place in the level.
-FEATLIB_AVX512_INLINE __m512i ways_of(__m512i results) noexcept {
+FEATLIB_TARGET_INLINE __m512i ways_of(__m512i results) noexcept {
   const __m512i one = _mm512_set1_epi64(1);
   __m512i way = _mm512_and_si512(results, one);
   for (int level = 1; level < 6; ++level) {
@@ -117,8 +155,9 @@ FEATLIB_AVX512_INLINE __m512i ways_of(__m512i results) noexcept {
 /// the next.
 constexpr std::size_t chunk = 32;
 
-template <int registers, class S>
-FEATLIB_AVX512 void sum_one(const Tiles<S>& tiles, const u8* bytes, S* out) noexcept {
+template <int registers, class X, class S>
+FEATLIB_TARGET void sum_one(const Compiled<X, S>& model, const u8* bytes, S* out) noexcept {
+  const Tiles<S>& tiles = model.tiles;
   Lookup<registers> lookup;
   for (int i = 0; i < registers; ++i) lookup.part[i] = _mm512_load_si512(bytes + 64 * i);
   const u8 *columns = tiles.narrow_column.data(), *ks = tiles.k.data();
@@ -127,10 +166,10 @@ FEATLIB_AVX512 void sum_one(const Tiles<S>& tiles, const u8* bytes, S* out) noex
   const Below<S> below(tiles);
   alignas(64) u64 results[chunk] = {};
   alignas(64) u64 ways[chunk];
-  for (std::size_t o = 0; o < tiles.groups.size(); ++o) {
-    S sum = tiles.base[o];
-    const std::size_t last = tiles.groups[o].last;
-    for (std::size_t first = tiles.groups[o].first; first < last; first += chunk) {
+  for (std::size_t o = 0; o < model.outputs.size(); ++o) {
+    S sum = model.outputs[o].base;
+    const std::size_t last = model.outputs[o].last;
+    for (std::size_t first = model.outputs[o].first; first < last; first += chunk) {
       const std::size_t n = last - first < chunk ? last - first : chunk;
       for (std::size_t i = 0; i < n; ++i) {
         const __m512i value = look_up<registers>(lookup, _mm512_load_si512(columns + 64 * (first + i)));
@@ -147,31 +186,30 @@ FEATLIB_AVX512 void sum_one(const Tiles<S>& tiles, const u8* bytes, S* out) noex
 }
 
 template <class X, class S>
-FEATLIB_AVX512 void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
-  const u32 columns = model.tiles.columns;
-  if (columns > 256) return scalar_kernel<X, S>()->one(model, row, out);
+FEATLIB_TARGET void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
+  const std::size_t columns = model.ranks.columns;
   alignas(64) u8 bytes[256 + 64];
   rank_one(model.ranks, row, bytes);
-  if (columns <= 64) return sum_one<1>(model.tiles, bytes, out);
-  if (columns <= 128) return sum_one<2>(model.tiles, bytes, out);
-  sum_one<4>(model.tiles, bytes, out);
+  if (columns <= 64) return sum_one<1>(model, bytes, out);
+  if (columns <= 128) return sum_one<2>(model, bytes, out);
+  sum_one<4>(model, bytes, out);
 }
 
 // ---- a block of rows -----------------------------------------------------------------------------------------------
 
 /// Where a bit of m is set b, else a.
-FEATLIB_AVX512_INLINE __m512i pick(__m512i m, __m512i a, __m512i b) noexcept { return _mm512_ternarylogic_epi64(m, a, b, 0xAC); }
+FEATLIB_TARGET_INLINE __m512i pick(__m512i m, __m512i a, __m512i b) noexcept { return _mm512_ternarylogic_epi64(m, a, b, 0xAC); }
 
 /// The six turns of each row at a tile, a bit a row, 64 rows a word.
 struct Turns {
   alignas(64) u64 level[6][8];
 };
 
-FEATLIB_AVX512_INLINE u64 pick(u64 m, u64 a, u64 b) noexcept { return a ^ ((a ^ b) & m); }
+FEATLIB_TARGET_INLINE u64 pick(u64 m, u64 a, u64 b) noexcept { return a ^ ((a ^ b) & m); }
 
 /// Results of the tests of `levels` levels, 64 rows a word, become turns: of a level, the test that the turns above pick.
 template <int levels, class Word>
-FEATLIB_AVX512_INLINE void follow(const Word* r, Word* t) noexcept {
+FEATLIB_TARGET_INLINE void follow(const Word* r, Word* t) noexcept {
   t[0] = r[0];
   t[1] = pick(t[0], r[1], r[2]);
   t[2] = pick(t[1], pick(t[0], r[3], r[5]), pick(t[0], r[4], r[6]));
@@ -202,7 +240,7 @@ struct Tests {
 
 /// 64 rows, the `part`th of the block.
 template <int levels>
-FEATLIB_AVX512_INLINE void turns_of_64(Tests tests, const u8* bytes, std::size_t stride, std::size_t part, Turns& out) noexcept {
+FEATLIB_TARGET_INLINE void turns_of_64(Tests tests, const u8* bytes, std::size_t stride, std::size_t part, Turns& out) noexcept {
   constexpr int n = (1 << levels) - 1;
   u64 r[n], t[levels];
   for (int h = 0; h < n; ++h)
@@ -214,7 +252,7 @@ FEATLIB_AVX512_INLINE void turns_of_64(Tests tests, const u8* bytes, std::size_t
 /// All parts together: a pick costs a third, but a vector of results that were stored in words is not forwarded, so it pays
 /// from five parts on (6.1 M rows a second against 5.0 with eight, 2.4 against 4.2 with one; 300 trees of depth 6, Zen 5).
 template <int levels>
-FEATLIB_AVX512_INLINE void turns_of(Tests tests, const u8* bytes, std::size_t parts, Turns& out) noexcept {
+FEATLIB_TARGET_INLINE void turns_of(Tests tests, const u8* bytes, std::size_t parts, Turns& out) noexcept {
   if (parts <= 4) {
     for (std::size_t part = 0; part < parts; ++part) turns_of_64<levels>(tests, bytes, 64 * parts, part, out);
     return;
@@ -230,81 +268,16 @@ FEATLIB_AVX512_INLINE void turns_of(Tests tests, const u8* bytes, std::size_t pa
   follow<levels>(reinterpret_cast<const __m512i*>(result), reinterpret_cast<__m512i*>(out.level));
 }
 
-/// The same where a level is one test.
-FEATLIB_AVX512_INLINE void oblivious_turns(Tests tests, u32 levels, const u8* bytes, std::size_t parts, Turns& out) noexcept {
-  for (u32 level = 0; level < levels; ++level) {
-    const u32 h = (1u << level) - 1;
-    const __m512i k = _mm512_set1_epi8(static_cast<char>(tests.k[h]));
-    const u8* from = bytes + tests.column[h] * 64 * parts;
-    for (std::size_t part = 0; part < parts; ++part) out.level[level][part] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(from + 64 * part), k);
-  }
-}
-
-/// The turns below the first as a number, 0 to 31, a byte a row.
-FEATLIB_AVX512_INLINE __m512i five_turns(const Turns& turns, std::size_t part) noexcept {
-  __m512i way = _mm512_maskz_set1_epi8(turns.level[5][part], 1);
-  way = _mm512_mask_add_epi8(way, turns.level[4][part], way, _mm512_set1_epi8(2));
-  way = _mm512_mask_add_epi8(way, turns.level[3][part], way, _mm512_set1_epi8(4));
-  way = _mm512_mask_add_epi8(way, turns.level[2][part], way, _mm512_set1_epi8(8));
-  return _mm512_mask_add_epi8(way, turns.level[1][part], way, _mm512_set1_epi8(16));
-}
-
-/// Adds a leaf of the 64 at `leaves` to the sum of each row.
-FEATLIB_AVX512_INLINE void add_leaves(const float* leaves, const Turns& turns, std::size_t parts, float* sums) noexcept {
-  const __m512 l0 = _mm512_load_ps(leaves), l1 = _mm512_load_ps(leaves + 16), l2 = _mm512_load_ps(leaves + 32), l3 = _mm512_load_ps(leaves + 48);
-  for (std::size_t part = 0; part < parts; ++part) {
-    alignas(64) u8 way[64];
-    _mm512_store_si512(way, five_turns(turns, part));
-    const u64 first = turns.level[0][part];
-    for (int i = 0; i < 4; ++i) {
-      const __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(way + 16 * i)));
-      const __m512 left = _mm512_permutex2var_ps(l0, at, l1), right = _mm512_permutex2var_ps(l2, at, l3);
-      float* sum = sums + 64 * part + 16 * i;
-      _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), _mm512_mask_blend_ps(static_cast<__mmask16>(first >> 16 * i), left, right)));
-    }
-  }
-}
-
-/// Doubles are looked up in halves of 32 bits; unpacking joins them, four rows from here and four from there. The order of
-/// sums within sixteen is undone by `row_of_sum`.
-FEATLIB_AVX512_INLINE void add_leaves(const double* leaves, const Turns& turns, std::size_t parts, double* sums) noexcept {
-  const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  const __m512i odds = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  __m512i low[4], high[4];
-  for (int i = 0; i < 4; ++i) {
-    const __m512i a = _mm512_load_si512(leaves + 16 * i), b = _mm512_load_si512(leaves + 16 * i + 8);
-    low[i] = _mm512_permutex2var_epi32(a, evens, b);
-    high[i] = _mm512_permutex2var_epi32(a, odds, b);
-  }
-  for (std::size_t part = 0; part < parts; ++part) {
-    alignas(64) u8 way[64];
-    _mm512_store_si512(way, five_turns(turns, part));
-    const u64 first = turns.level[0][part];
-    for (int i = 0; i < 4; ++i) {
-      const __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(way + 16 * i)));
-      const auto right = static_cast<__mmask16>(first >> 16 * i);
-      const __m512i l = _mm512_mask_blend_epi32(right, _mm512_permutex2var_epi32(low[0], at, low[1]), _mm512_permutex2var_epi32(low[2], at, low[3]));
-      const __m512i h = _mm512_mask_blend_epi32(right, _mm512_permutex2var_epi32(high[0], at, high[1]), _mm512_permutex2var_epi32(high[2], at, high[3]));
-      double* sum = sums + 64 * part + 16 * i;
-      _mm512_store_pd(sum, _mm512_add_pd(_mm512_load_pd(sum), _mm512_castsi512_pd(_mm512_unpacklo_epi32(l, h))));
-      _mm512_store_pd(sum + 8, _mm512_add_pd(_mm512_load_pd(sum + 8), _mm512_castsi512_pd(_mm512_unpackhi_epi32(l, h))));
-    }
-  }
-}
-
-/// Where `add_leaves` keeps the sum of row i.
-inline std::size_t place_of(float, std::size_t i) noexcept { return i; }
-inline std::size_t place_of(double, std::size_t i) noexcept { return (i & ~std::size_t{15}) + (i % 4 / 2) * 8 + i % 16 / 4 * 2 + i % 2; }
-
 /// All six turns as a number, 0 to 63, a byte a row.
-FEATLIB_AVX512_INLINE __m512i six_turns(const Turns& turns, std::size_t part) noexcept {
-  const __m512i five = five_turns(turns, part);
-  return _mm512_mask_add_epi8(five, turns.level[0][part], five, _mm512_set1_epi8(32));
+FEATLIB_TARGET_INLINE __m512i six_turns(const Turns& turns, std::size_t part) noexcept {
+  __m512i way = _mm512_maskz_set1_epi8(turns.level[5][part], 1);
+  for (int level = 4; level >= 0; --level) way = _mm512_mask_add_epi8(way, turns.level[level][part], way, _mm512_set1_epi8(static_cast<char>(32 >> level)));
+  return way;
 }
 
 /// Adds the leaves below a tile, for the rows whose ways out are open: `n` rows, the sum of row i at `place_of` i.
 template <class S>
-FEATLIB_AVX512_INLINE void add_below(const Below<S>& below, std::size_t tile, u64 open, const Turns& turns, const u8* bytes, std::size_t n, std::size_t stride, S* sums) noexcept {
+FEATLIB_TARGET_INLINE void add_below(const Below<S>& below, std::size_t tile, u64 open, const Turns& turns, const u8* bytes, std::size_t n, std::size_t stride, S* sums) noexcept {
   const __m512i is_open = _mm512_maskz_set1_epi8(open, -1);
   for (std::size_t first = 0; first < n; first += 64) {
     const __m512i ways = six_turns(turns, first / 64);
@@ -320,27 +293,25 @@ FEATLIB_AVX512_INLINE void add_below(const Below<S>& below, std::size_t tile, u6
 
 /// The same where all ways out are open: 2.6 us a row against 3.6 (1000 full trees of depth 8, Zen 5).
 template <class S>
-FEATLIB_AVX512_INLINE void add_all(const Below<S>& below, std::size_t tile, const Turns& turns, const u8* bytes, std::size_t n, std::size_t stride, S* sums) noexcept {
+FEATLIB_TARGET_INLINE void add_all(const Below<S>& below, std::size_t tile, const Turns& turns, const u8* bytes, std::size_t n, std::size_t stride, S* sums) noexcept {
   alignas(64) u8 way[most_rows];
   for (std::size_t first = 0; first < n; first += 64) _mm512_store_si512(way + first, six_turns(turns, first / 64));
   for (std::size_t i = 0; i < n; ++i) sums[place_of(S{}, i)] += below.leaf(tile, way[i], bytes + i, stride);
 }
 
 template <class X, class S>
-FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std::size_t n, std::size_t parts, S* out) noexcept {
+FEATLIB_TARGET void sum_block(const Compiled<X, S>& model, const u8* bytes, std::size_t n, std::size_t parts, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
-  const std::size_t outputs = tiles.groups.size();
+  const std::size_t outputs = model.outputs.size();
   const bool deep = !tiles.rounds.empty();
   const Below<S> below(tiles);
   alignas(64) S sums[most_rows];
   Turns turns{};  // levels that no tree has stay
   for (std::size_t o = 0; o < outputs; ++o) {
-    for (std::size_t i = 0; i < 64 * parts; ++i) sums[i] = tiles.base[o];
-    for (std::size_t tile = tiles.groups[o].first; tile < tiles.groups[o].last; ++tile) {
+    for (std::size_t i = 0; i < 64 * parts; ++i) sums[i] = model.outputs[o].base;
+    for (std::size_t tile = model.outputs[o].first; tile < model.outputs[o].last; ++tile) {
       const Tests tests{tiles.column.data() + 64 * tile, tiles.k.data() + 64 * tile};
-      if (tiles.oblivious)
-        oblivious_turns(tests, tiles.levels, bytes, parts, turns);
-      else if (tiles.levels <= 4)
+      if (tiles.levels <= 4)
         turns_of<4>(tests, bytes, parts, turns);
       else if (tiles.levels == 5)
         turns_of<5>(tests, bytes, parts, turns);
@@ -350,7 +321,8 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
       if (open == ~u64{0}) {
         add_all(below, tile, turns, bytes, n, 64 * parts, sums);
       } else {
-        add_leaves(tiles.leaves.data() + 64 * tile, turns, parts, sums);
+        const u8* planes = model.lanes.planes.data() + tile * sizeof(S) * 64;
+        for (std::size_t part = 0; part < parts; ++part) add_leaves<6>(planes, six_turns(turns, part), sums + 64 * part);
         if (open != 0) add_below(below, tile, open, turns, bytes, n, 64 * parts, sums);
       }
     }
@@ -359,11 +331,65 @@ FEATLIB_AVX512 void sum_block(const Compiled<X, S>& model, const u8* bytes, std:
 }
 
 template <class X, class S>
-FEATLIB_AVX512 void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
+FEATLIB_TARGET void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
   const std::size_t parts = (n + 63) / 64;
   alignas(64) u8 bytes[block_bytes];
   rank_block(model.ranks, rows, n, 64 * parts, bytes);
   sum_block(model, bytes, n, parts, out);
+}
+
+// ---- oblivious trees ------------------------------------------------------------------------------------------------
+
+/// For a row of at most 64 times `registers` columns.
+template <int registers>
+struct Avx512 {
+  static constexpr std::size_t lanes = 64, columns = 64 * registers;
+  static constexpr u8 flip = 0;
+  using Bytes = __m512i;
+  using Table = Lookup<registers>;
+
+  FEATLIB_TARGET_INLINE static Bytes load(const u8* from) noexcept { return _mm512_load_si512(from); }
+  FEATLIB_TARGET_INLINE static Bytes splat(u32 four) noexcept { return _mm512_set1_epi32(static_cast<int>(four)); }
+  FEATLIB_TARGET_INLINE static Bytes plus_test(Bytes way, Bytes a, Bytes b) noexcept {
+    const Bytes twice = _mm512_add_epi8(way, way);
+    return _mm512_mask_sub_epi8(twice, _mm512_cmpgt_epu8_mask(a, b), twice, _mm512_set1_epi8(-1));
+  }
+  FEATLIB_TARGET_INLINE static Table table(const u8* bytes) noexcept {
+    Table out;
+    for (int i = 0; i < registers; ++i) out.part[i] = _mm512_load_si512(bytes + 64 * i);
+    return out;
+  }
+  FEATLIB_TARGET_INLINE static Bytes look_up(const Table& table, Bytes at) noexcept { return detail::look_up<registers>(table, at); }
+  FEATLIB_TARGET_INLINE static void store_pairs(Bytes low, Bytes high, std::uint16_t* to) noexcept {
+    for (int i = 0; i < 2; ++i) {
+      const __m512i a = _mm512_cvtepu8_epi16(i == 0 ? _mm512_castsi512_si256(low) : _mm512_extracti64x4_epi64(low, 1));
+      const __m512i b = _mm512_cvtepu8_epi16(i == 0 ? _mm512_castsi512_si256(high) : _mm512_extracti64x4_epi64(high, 1));
+      _mm512_store_si512(to + 32 * i, _mm512_or_si512(a, _mm512_slli_epi16(b, 8)));
+    }
+  }
+
+  template <class X>
+  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
+    rank_block(ranks, rows, n, stride, bytes);
+  }
+  template <class S>
+  static constexpr u32 plane_levels = 8;
+  template <class S>
+  FEATLIB_TARGET_INLINE static void add_leaves(const u8* planes, u32 levels, Bytes way, S* sums) noexcept {
+    if (levels <= 6) return detail::add_leaves<6>(planes, way, sums);
+    if (levels == 7) return detail::add_leaves<7>(planes, way, sums);
+    detail::add_leaves<8>(planes, way, sums);
+  }
+  template <class S>
+  static std::size_t place_of(S, std::size_t i) noexcept { return detail::place_of(S{}, i); }
+};
+
+template <class X, class S>
+FEATLIB_TARGET void one_of_tables(const Compiled<X, S>& model, const X* row, S* out) noexcept {
+  const std::size_t columns = model.ranks.columns;
+  if (columns <= 64) return tables_one<Avx512<1>>(model, row, out);
+  if (columns <= 128) return tables_one<Avx512<2>>(model, row, out);
+  tables_one<Avx512<4>>(model, row, out);
 }
 
 bool runs_here() noexcept {
@@ -375,7 +401,10 @@ bool runs_here() noexcept {
 
 template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"avx512", &one<X, S>, &block<X, S>, 32};
+  static constexpr Kernel<X, S> kernel{
+      "avx512",
+      {&one<X, S>, &block<X, S>, 32, 256, 0, 0, Avx512<1>::plane_levels<S>},
+      {&one_of_tables<X, S>, &tables_block<Avx512<1>, X, S>, 30, 256, Avx512<1>::lanes, 0, Avx512<1>::plane_levels<S>}};
   return runs_here() ? &kernel : nullptr;
 }
 

@@ -4,8 +4,8 @@
 /// The includer is a kernel's own file. It defines FEATLIB_TARGET, the attribute that asks for its instructions function by
 /// function (see kernel_avx512.cpp), and V:
 ///
-///     lanes; flip              // bytes of a register; what is added to ranks and k so that `greater` orders them
-///     Bytes, Table             // registers; 64 bytes as look_up wants them
+///     lanes; columns; flip     // bytes of a register and of a Table; what is added to ranks and k so that `greater` orders them
+///     Bytes, Table             // registers; as look_up wants them
 ///     load store splat         // splat: a byte everywhere, given four times as 32 bits
 ///     greater(a, b)            // all ones where a > b
 ///     pick(m, a, b)            // b where m, else a
@@ -85,17 +85,8 @@ FEATLIB_TARGET_INLINE typename V::Bytes ways(const Tests& tests) noexcept {
   return way;
 }
 
-/// The same where a level is one test.
-template <class V, class Tests>
-FEATLIB_TARGET_INLINE typename V::Bytes oblivious_ways(std::uint32_t levels, const Tests& tests) noexcept {
-  typename V::Bytes way = V::splat(0);
-  for (std::uint32_t level = 0; level < levels; ++level) way = V::ored(way, tests.result((1 << level) - 1), static_cast<std::uint8_t>(32 >> level));
-  return way;
-}
-
 template <class V, class S, class Tests>
 FEATLIB_TARGET_INLINE typename V::Bytes ways(const Tiles<S>& tiles, const Tests& tests) noexcept {
-  if (tiles.oblivious) return oblivious_ways<V>(tiles.levels, tests);
   if (tiles.levels <= 4) return ways<V, 4>(tests);
   return tiles.levels == 5 ? ways<V, 5>(tests) : ways<V, 6>(tests);
 }
@@ -113,18 +104,17 @@ struct TestsOfTiles {
 template <class V, class X, class S>
 FEATLIB_TARGET void lanes_one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
-  if (model.lanes.column.empty()) return scalar_kernel<X, S>()->one(model, row, out);
-  alignas(64) std::uint8_t bytes[most_lane_columns + V::lanes];
+  alignas(64) std::uint8_t bytes[V::columns + V::lanes];
   lanes_ranks<V>(model.ranks, row, 1, 1, bytes);
-  flip_bytes<V>(bytes, most_lane_columns);
+  flip_bytes<V>(bytes, V::columns);
   TestsOfTiles<V> tests{V::table(bytes), nullptr, nullptr};
 
   const bool deep = !tiles.rounds.empty();
   const Below<S> below(tiles);
   alignas(32) std::uint8_t way[V::lanes];
-  for (std::size_t o = 0; o < tiles.groups.size(); ++o) {
-    S sum = tiles.base[o];
-    for (std::size_t tile = tiles.groups[o].first; tile < tiles.groups[o].last; ++tile) {
+  for (std::size_t o = 0; o < model.outputs.size(); ++o) {
+    S sum = model.outputs[o].base;
+    for (std::size_t tile = model.outputs[o].first; tile < model.outputs[o].last; ++tile) {
       if (tile % V::lanes == 0) {
         tests.column = model.lanes.column.data() + tile * tile_nodes;
         tests.k = model.lanes.k.data() + tile * tile_nodes;
@@ -148,10 +138,10 @@ struct TestsOfRows {
 template <class V, class X, class S>
 FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
-  const std::size_t parts = (n + V::lanes - 1) / V::lanes, stride = V::lanes * parts, outputs = tiles.groups.size();
+  const std::size_t parts = (n + V::lanes - 1) / V::lanes, stride = V::lanes * parts, outputs = model.outputs.size();
   alignas(64) std::uint8_t bytes[block_bytes];
   lanes_ranks<V>(model.ranks, rows, n, stride, bytes);
-  flip_bytes<V>(bytes, tiles.columns * stride);
+  flip_bytes<V>(bytes, model.ranks.columns * stride);
   constexpr std::uint64_t all = ~std::uint64_t{0};
   const bool deep = !tiles.rounds.empty();
   const Below<S> below(tiles);
@@ -161,8 +151,8 @@ FEATLIB_TARGET void lanes_block(const Compiled<X, S>& model, const X* rows, std:
   alignas(64) std::uint32_t offsets[tile_nodes], k[tile_nodes];
   TestsOfRows<V> tests{bytes, offsets, k};
   for (std::size_t o = 0; o < outputs; ++o) {
-    for (std::size_t i = 0; i < stride; ++i) sums[i] = tiles.base[o];
-    for (std::size_t tile = tiles.groups[o].first; tile < tiles.groups[o].last; ++tile) {
+    for (std::size_t i = 0; i < stride; ++i) sums[i] = model.outputs[o].base;
+    for (std::size_t tile = model.outputs[o].first; tile < model.outputs[o].last; ++tile) {
       for (std::size_t h = 0; h < tile_nodes; ++h) {
         offsets[h] = static_cast<std::uint32_t>(tiles.column[tile * tile_nodes + h] * stride);
         k[h] = (std::uint32_t{tiles.k[tile * tile_nodes + h]} ^ V::flip) * 0x01010101u;

@@ -7,6 +7,7 @@
 
 #define FEATLIB_TARGET
 #include "ensemble/kernel_lanes.hpp"
+#include "ensemble/kernel_tables.hpp"
 
 namespace featlib::detail {
 namespace {
@@ -17,6 +18,7 @@ using u32 = std::uint32_t;
 struct Neon {
   static constexpr std::size_t lanes = 16;
   static constexpr u8 flip = 0;
+  static constexpr std::size_t columns = 64;
   using Bytes = uint8x16_t;
   using Table = uint8x16x4_t;
 
@@ -33,6 +35,18 @@ struct Neon {
     return out;
   }
   FEATLIB_TARGET_INLINE static Bytes look_up(const Table& table, Bytes at) noexcept { return vqtbl4q_u8(table, at); }
+
+  template <class X>
+  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Neon>(ranks, rows, n, stride, bytes); }
+  FEATLIB_TARGET_INLINE static Bytes plus_test(Bytes way, Bytes a, Bytes b) noexcept { return vsubq_u8(vaddq_u8(way, way), greater(a, b)); }
+  FEATLIB_TARGET_INLINE static void store_pairs(Bytes low, Bytes high, std::uint16_t* to) noexcept {
+    vst1q_u16(to, vreinterpretq_u16_u8(vzip1q_u8(low, high)));
+    vst1q_u16(to + 8, vreinterpretq_u16_u8(vzip2q_u8(low, high)));
+  }
+
+  template <class S>
+  static constexpr u32 plane_levels = sizeof(S) == 4 ? 6 : 0;
+  FEATLIB_TARGET_INLINE static void add_leaves(const u8* planes, u32, Bytes way, float* sums) noexcept { add_leaves(planes, nullptr, way, sums); }
 
   /// Leaves byte by byte: four lookups, zipped to floats in the order of rows.
   FEATLIB_TARGET_INLINE static void add_leaves(const u8* planes, const float*, Bytes way, float* sums) noexcept {
@@ -72,7 +86,10 @@ struct Neon {
 
 template <class X, class S>
 const Kernel<X, S>* neon_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"neon", &lanes_one<Neon, X, S>, &lanes_block<Neon, X, S>, 6, Neon::lanes, Neon::flip};
+  static constexpr Kernel<X, S> kernel{
+      "neon",
+      {&lanes_one<Neon, X, S>, &lanes_block<Neon, X, S>, 6, Neon::columns, Neon::lanes, Neon::flip, Neon::plane_levels<S>},
+      {&tables_one<Neon, X, S>, &tables_block<Neon, X, S>, 16, Neon::columns, Neon::lanes, Neon::flip, Neon::plane_levels<S>}};
   return &kernel;
 }
 

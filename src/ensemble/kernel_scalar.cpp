@@ -23,10 +23,10 @@ void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
   const auto go = [&](std::size_t tile, std::uint32_t h) {
     return 2 * h + 1 + (bytes[tiles.column[tile * tile_nodes + h]] > tiles.k[tile * tile_nodes + h]);
   };
-  for (std::size_t o = 0; o < tiles.groups.size(); ++o) {
-    S sum = tiles.base[o];
-    std::size_t tile = tiles.groups[o].first;
-    const std::size_t last = tiles.groups[o].last;
+  for (std::size_t o = 0; o < model.outputs.size(); ++o) {
+    S sum = model.outputs[o].base;
+    std::size_t tile = model.outputs[o].first;
+    const std::size_t last = model.outputs[o].last;
     for (; tile + lanes <= last; tile += lanes) {
       std::array<std::uint32_t, lanes> h{};
       for (std::uint32_t level = 0; level < tiles.levels; ++level)
@@ -46,14 +46,35 @@ void one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
 /// blocks of 512, against 1.9).
 template <class X, class S>
 void block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) one(model, rows + i * model.ranks.features, out + i * model.tiles.groups.size());
+  for (std::size_t i = 0; i < n; ++i) one(model, rows + i * model.ranks.features, out + i * model.outputs.size());
+}
+
+template <class X, class S>
+void tables_one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
+  const Tables<S>& tables = model.tables;
+  std::array<std::uint8_t, most_columns + 1> bytes;
+  model.ranks.row(row, bytes.data(), 1);
+  for (std::size_t o = 0; o < model.outputs.size(); ++o) {
+    S sum = model.outputs[o].base;
+    for (std::size_t tree = model.outputs[o].first; tree < model.outputs[o].last; ++tree) {
+      std::uint32_t leaf = 0;
+      for (std::size_t i = tree * tables.levels; i < (tree + 1) * tables.levels; ++i) leaf = 2 * leaf + (bytes[tables.column[i]] > tables.k[i]);
+      sum += tables.leaves[tables.first[tree] + leaf];
+    }
+    out[o] = sum;
+  }
+}
+
+template <class X, class S>
+void tables_block(const Compiled<X, S>& model, const X* rows, std::size_t n, S* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) tables_one(model, rows + i * model.ranks.features, out + i * model.outputs.size());
 }
 
 }  // namespace
 
 template <class X, class S>
 const Kernel<X, S>* scalar_kernel() noexcept {
-  static constexpr Kernel<X, S> kernel{"scalar", &one<X, S>, &block<X, S>, 0};
+  static constexpr Kernel<X, S> kernel{"scalar", {&one<X, S>, &block<X, S>, 0}, {&tables_one<X, S>, &tables_block<X, S>, 0}};
   return &kernel;
 }
 

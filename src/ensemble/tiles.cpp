@@ -1,7 +1,8 @@
 #include "ensemble/tiles.hpp"
 
+#include "ensemble/outputs.hpp"
+
 #include <algorithm>
-#include <bit>
 #include <deque>
 
 namespace featlib::detail {
@@ -10,27 +11,17 @@ namespace {
 template <class X, class S>
 class Tiler {
  public:
-  Tiler(const TreeModel& model, RankBuilder<X>& ranks) : model_(model), ranks_(ranks) {}
+  explicit Tiler(RankBuilder<X>& ranks) : ranks_(ranks) {}
 
-  Tiles<S> make() {
-    // Columns are given out in the order of trees, whichever output they add to.
-    std::vector<std::vector<const Tree*>> of(model_.base.size());
-    for (const Tree& tree : model_.trees) of[tree.output].push_back(&tree);
+  Tiles<S> make(std::span<const Tree* const> trees) {
     std::uint32_t deepest = 0;
-    for (const Tree& tree : model_.trees) deepest = std::max(deepest, levels(tree));
+    for (const Tree* tree : trees) deepest = std::max(deepest, levels(*tree));
     const bool deep = deepest > tile_levels;
     out_.levels = std::min(deepest, tile_levels);
-
-    for (std::size_t o = 0; o < of.size(); ++o) {
-      const auto first = static_cast<std::uint32_t>(out_.size());
-      for (const Tree* tree : of[o]) add(*tree);
-      out_.groups.push_back({first, static_cast<std::uint32_t>(out_.size())});
-      out_.base.push_back(static_cast<S>(model_.base[o]));
-    }
-    out_.oblivious = one_test_a_level();
+    for (const Tree* tree : trees) add(*tree);
     for (const auto& [tree, node] : ways_) {
       const TreeNode& leaf = tree->nodes[static_cast<std::size_t>(node)];
-      out_.leaves.push_back(is_leaf(leaf) ? value(*tree, leaf) : -S{0});
+      out_.leaves.push_back(is_leaf(leaf) ? leaf_value<S>(*tree, leaf) : -S{0});
     }
     if (deep) {
       out_.rounds.resize(out_.size());
@@ -39,8 +30,7 @@ class Tiler {
       out_.values.resize(ways_.size());
       for (std::size_t tile = 0; tile < out_.size(); ++tile) add_steps(tile);
     }
-    out_.columns = static_cast<std::uint32_t>(ranks_.columns());
-    if (out_.columns <= 256) out_.narrow_column.assign(out_.column.begin(), out_.column.end());
+    if (ranks_.columns() <= 256) out_.narrow_column.assign(out_.column.begin(), out_.column.end());
     return std::move(out_);
   }
 
@@ -51,7 +41,6 @@ class Tiler {
   };
 
   static bool is_leaf(const TreeNode& node) { return node.left == TreeNode::none; }
-  static S value(const Tree& tree, const TreeNode& leaf) { return static_cast<S>(leaf.value) * static_cast<S>(tree.weight); }
 
   /// Levels of tests, counted to one more than a tile has.
   static std::uint32_t levels(const Tree& tree) {
@@ -89,15 +78,6 @@ class Tiler {
     fill(tree, is_leaf(node) ? id : node.right, at, level + 1, 2 * h + 1);
   }
 
-  bool one_test_a_level() const {
-    for (std::size_t tile = 0; tile < out_.size(); ++tile)
-      for (std::size_t h = 1; h < tile_nodes - 1; ++h) {
-        const std::size_t at = tile * tile_nodes + h, first = tile * tile_nodes + std::bit_floor(h + 1) - 1;
-        if (out_.column[at] != out_.column[first] || out_.k[at] != out_.k[first]) return false;
-      }
-    return true;
-  }
-
   struct Open {
     std::uint32_t at, round;
     std::int32_t node;
@@ -115,7 +95,7 @@ class Tiler {
       const TreeNode& node = tree.nodes[static_cast<std::size_t>(id)];
       Step step{{}, {255, 255, 255}, at};
       if (is_leaf(node)) {
-        out_.values[at] = value(tree, node);
+        out_.values[at] = leaf_value<S>(tree, node);
       } else {
         if (round == 0) out_.open[tile] |= std::uint64_t{1} << at % tile_nodes;
         step.next = static_cast<std::uint32_t>(out_.steps.size());
@@ -141,7 +121,6 @@ class Tiler {
     step.k[place] = test.k;
   }
 
-  const TreeModel& model_;
   RankBuilder<X>& ranks_;
   Tiles<S> out_;
   std::vector<Way> ways_;  // 64 a tile
@@ -150,12 +129,12 @@ class Tiler {
 }  // namespace
 
 template <class X, class S>
-Tiles<S> make_tiles(const TreeModel& model, RankBuilder<X>& ranks) {
-  return Tiler<X, S>(model, ranks).make();
+Tiles<S> make_tiles(std::span<const Tree* const> trees, RankBuilder<X>& ranks) {
+  return Tiler<X, S>(ranks).make(trees);
 }
 
-template Tiles<float> make_tiles(const TreeModel&, RankBuilder<float>&);
-template Tiles<double> make_tiles(const TreeModel&, RankBuilder<float>&);
-template Tiles<double> make_tiles(const TreeModel&, RankBuilder<double>&);
+template Tiles<float> make_tiles(std::span<const Tree* const>, RankBuilder<float>&);
+template Tiles<double> make_tiles(std::span<const Tree* const>, RankBuilder<float>&);
+template Tiles<double> make_tiles(std::span<const Tree* const>, RankBuilder<double>&);
 
 }  // namespace featlib::detail

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace featlib::detail {
@@ -40,15 +41,7 @@ std::uint32_t after(const Step& step, const std::uint8_t* bytes, std::size_t str
 /// S: what leaves are added in.
 template <class S>
 struct Tiles {
-  struct Group {
-    std::uint32_t first, last;  // the tiles of one output, in the order they are added
-  };
-
-  std::uint32_t columns = 0;
-  std::uint32_t levels = 0;   // of the deepest tree, at most tile_levels: no test below them goes right
-  bool oblivious = false;     // every level of every tile is one test, as CatBoost grows trees: nothing to pick
-  std::vector<S> base;        // one an output
-  std::vector<Group> groups;  // one an output
+  std::uint32_t levels = 0;                   // of the deepest tree, at most tile_levels: no test below them goes right
   AlignedVector<std::uint16_t> column;       // 64 a tile
   AlignedVector<std::uint8_t> narrow_column;  // the same, where there are at most 256 columns; else empty
   AlignedVector<std::uint8_t> k;              // 64 a tile
@@ -93,8 +86,8 @@ class Below {
   const S* values_;
 };
 
-/// Tests of `model` become tiles over the columns that `ranks` gives them.
+/// A tile a tree, over the columns that `ranks` gives its tests.
 template <class X, class S>
-Tiles<S> make_tiles(const TreeModel& model, RankBuilder<X>& ranks);
+Tiles<S> make_tiles(std::span<const Tree* const> trees, RankBuilder<X>& ranks);
 
 }  // namespace featlib::detail

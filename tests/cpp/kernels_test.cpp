@@ -72,13 +72,13 @@ void check(std::uint64_t seed, const Shape& shape, bool compiles = true) {
       INFO("kernel " << kernel->name << ", seed " << seed << ", depth " << shape.depth << ", features " << shape.features << ", trees " << shape.trees << ", rows " << n);
       REQUIRE((compiled != nullptr) == compiles);
       if (compiled == nullptr) continue;
-      INFO("columns " << compiled->tiles.columns);
+      INFO("columns " << compiled->ranks.columns);
       compiled->margins(rows.data(), n, got.data());
       REQUIRE(same_bits(got, expected));
-      for (std::size_t i = 0; i < std::min<std::size_t>(n, 70); ++i) kernel->one(*compiled, rows.data() + i * model.features, got.data() + i * shape.outputs);
+      for (std::size_t i = 0; i < std::min<std::size_t>(n, 70); ++i) compiled->scoring.one(*compiled, rows.data() + i * model.features, got.data() + i * shape.outputs);
       REQUIRE(same_bits(got, expected));
       for (std::size_t i = 0; i < n; i += compiled->block)
-        kernel->block(*compiled, rows.data() + i * model.features, std::min(compiled->block, n - i), got.data() + i * shape.outputs);
+        compiled->scoring.block(*compiled, rows.data() + i * model.features, std::min(compiled->block, n - i), got.data() + i * shape.outputs);
       REQUIRE(same_bits(got, expected));
     }
   }
@@ -120,7 +120,11 @@ TEMPLATE_TEST_CASE("the walk and every kernel equal the definition", "", (std::p
     check<X, S>(401, {.depth = 7, .trees = 20, .category_chance = 0.2, .zeros = true});
   }
   SECTION("with one test a level") {
-    for (std::uint32_t depth = 1; depth < 9; ++depth) check<X, S>(600 + depth, {.depth = depth, .features = 10, .trees = 90, .leaf_chance = 0, .category_chance = 0.1, .oblivious = true});
+    for (std::uint32_t depth = 1; depth <= 10; ++depth) check<X, S>(600 + depth, {.depth = depth, .features = 10, .trees = 90, .leaf_chance = 0, .category_chance = 0.1, .oblivious = true});
+    for (std::uint32_t depth = 11; depth <= 17; ++depth) check<X, S>(640 + depth, {.depth = depth, .features = 10, .trees = 2, .leaf_chance = 0, .category_chance = 0.1, .oblivious = true});
+    for (const std::uint32_t depth : {3u, 8u, 12u}) check<X, S>(660 + depth, {.depth = depth, .features = 6, .trees = 40, .outputs = 3, .leaf_chance = 0, .oblivious = true, .depths_differ = true});
+    for (const std::uint32_t features : {40u, 80u, 200u}) check<X, S>(680 + features, {.depth = 8, .features = features, .trees = 70, .leaf_chance = 0, .oblivious = true});
+    check<X, S>(690, {.features = 2, .trees = 200, .leaf_chance = 0, .oblivious = true});
     for (std::uint64_t seed = 620; seed < 640; ++seed) check<X, S>(seed, {.depth = 2, .trees = 1, .thresholds = 1, .leaf_chance = 0, .missing_both_ways = false});  // not: each test has its column
   }
   SECTION("with several outputs") {
@@ -129,6 +133,19 @@ TEMPLATE_TEST_CASE("the walk and every kernel equal the definition", "", (std::p
     check<X, S>(502, {.depth = 2, .trees = 5, .outputs = 9});
     check<X, S>(503, {.trees = 0, .outputs = 2});
   }
+}
+
+TEST_CASE("a model is in tables where every level of every tree is one test, down to sixteen levels") {
+  const auto in_tables = [](const Shape& shape) {
+    std::mt19937_64 random(1);
+    return Compiled<float, double>::of(random_model<float, double>(random, shape), *kernels<float, double>().back())->tables.size() == shape.trees;
+  };
+  CHECK(in_tables({.depth = 16, .trees = 2, .leaf_chance = 0, .oblivious = true}));
+  CHECK_FALSE(in_tables({.depth = 17, .trees = 2, .leaf_chance = 0, .oblivious = true}));
+  CHECK(in_tables({.depth = 9, .trees = 20, .leaf_chance = 0, .category_chance = 1, .oblivious = true, .depths_differ = true}));
+  CHECK_FALSE(in_tables({.depth = 9, .trees = 20, .leaf_chance = 0.001, .oblivious = true}));
+  CHECK(in_tables({.depth = 1, .trees = 20, .leaf_chance = 0}));
+  CHECK_FALSE(in_tables({.depth = 2, .trees = 20, .leaf_chance = 0}));
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ struct Shape {
   bool missing_both_ways = true;
   bool zeros = false;             ///< LightGBM's readings of zero
   bool oblivious = false;         ///< one split a level, as CatBoost grows trees
+  bool depths_differ = false;     ///< each tree's own, up to `depth`
 };
 
 template <class X>
@@ -54,11 +55,12 @@ TreeModel random_model(std::mt19937_64& random, const Shape& shape) {
     tree.output = static_cast<std::uint32_t>(random() % shape.outputs);
     tree.weight = random() % 4 == 0 ? 0.75 : 1;
     tree.nodes.emplace_back();
+    const std::uint32_t deepest = shape.depths_differ ? static_cast<std::uint32_t>(random() % (shape.depth + 1)) : shape.depth;
     std::vector<std::uint32_t> depth{0};
     for (std::size_t at = 0; at < tree.nodes.size(); ++at) {
       TreeNode node;
       node.value = normal(random);
-      if (depth[at] < shape.depth && chance(random) >= shape.leaf_chance) {
+      if (depth[at] < deepest && chance(random) >= shape.leaf_chance) {
         node.feature = static_cast<std::uint32_t>(random() % shape.features);
         node.default_left = shape.missing_both_ways && random() % 2 == 0;
         if (chance(random) < shape.category_chance) {
