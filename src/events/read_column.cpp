@@ -216,6 +216,27 @@ class Entries {
   std::vector<Entry> entries_;
 };
 
+/// Rows [from, to) of a batch, whose row 0 is the table's row `start`.
+struct Piece {
+  ColumnView view;
+  int batch;
+  std::size_t start, from, to;
+};
+
+/// A column in pieces of about equal size, none longer than a batch: a table from a file comes in dozens of small batches.
+std::vector<Piece> cut(const Table& table, int column) {
+  constexpr std::size_t most = 16 * stretch;
+  std::vector<Piece> out;
+  std::size_t start = 0;
+  for (int b = 0; b < table.batches(); ++b) {
+    const ColumnView view = table.view(b, column);
+    const auto rows = static_cast<std::size_t>(view.rows());
+    for (std::size_t from = 0; from < rows; from += most) out.push_back({view, b, start, from, std::min(rows, from + most)});
+    start += rows;
+  }
+  return out;
+}
+
 /// Whatever changes how a value of the column is read, and which memory it is read from.
 std::string identity(const Field& field, const Table& table, int column) {
   const ColumnType& type = table.column_type(column);
@@ -250,17 +271,19 @@ SlotColumn ColumnReader::read(const Field& field, const Table& table, int column
   SlotWriter writer(rows);
   std::mutex refusing;
   bool refused = false;
-  std::size_t start = 0;
-  for (int b = 0; b < table.batches(); ++b) {
-    const ColumnView view = table.view(b, column);
-    Entries entries;
+  const std::vector<Piece> pieces = cut(table, column);
+  std::vector<Entries> entries(static_cast<std::size_t>(table.batches()));
+  // Texts are interned, by one thread; so are dictionaries' entries.
+  in_parallel(is_text(type.layout) || type.index ? 1 : threads_, pieces.size(), [&](int, std::size_t p) {
+    const Piece& piece = pieces[p];
+    const ColumnView& view = piece.view;
     const auto one_by_one = [&](std::size_t from, std::size_t to) {
       for (std::size_t r = from; r < to; ++r) {
         const auto row = static_cast<std::int64_t>(r);
         Slot slot;
         Refusal refusal = Refusal::none;
         if (type.index && !view.is_null(row)) {
-          Entries::Entry& entry = entries[view.dictionary_index(row)];
+          Entries::Entry& entry = entries[static_cast<std::size_t>(piece.batch)][view.dictionary_index(row)];
           if (!entry.known) entry.refusal = convert(field, read_raw(view, type, row), pool_, entry.slot);
           entry.known = true;
           slot = entry.slot;
@@ -268,32 +291,28 @@ SlotColumn ColumnReader::read(const Field& field, const Table& table, int column
         } else {
           refusal = convert(field, read_raw(view, type, row), pool_, slot);
         }
-        writer.bits()[start + r] = slot.bits;
-        if (slot.held != Held::value) writer.set_held(start + r, slot.held);
+        writer.bits()[piece.start + r] = slot.bits;
+        if (slot.held != Held::value) writer.set_held(piece.start + r, slot.held);
         if (refusal == Refusal::none) continue;
         const std::lock_guard lock(refusing);
-        refusals.refuse(start + r, refusal, name);
+        refusals.refuse(piece.start + r, refusal, name);
         refused = true;
       }
     };
-    // Texts are interned, by one thread; so are dictionaries' entries.
-    over_rows(is_text(type.layout) || type.index ? 1 : threads_, static_cast<std::size_t>(view.rows()), [&](int, std::size_t begin, std::size_t end) {
-      for (std::size_t from = begin; from < end; from += stretch) {
-        const std::size_t to = std::min(end, from + stretch);
-        const bool whole = view.is_whole(static_cast<std::int64_t>(from), static_cast<std::int64_t>(to));
-        if (!convert_stretch(field, type, view, whole, from, to - from, writer.bits() + start + from)) {
-          one_by_one(from, to);
-        } else if (!whole) {
-          for (std::size_t r = from; r < to; ++r)
-            if (view.is_null(static_cast<std::int64_t>(r))) {
-              writer.bits()[start + r] = 0;
-              writer.set_held(start + r, Held::nothing);
-            }
-        }
+    for (std::size_t from = piece.from; from < piece.to; from += stretch) {
+      const std::size_t to = std::min(piece.to, from + stretch);
+      const bool whole = view.is_whole(static_cast<std::int64_t>(from), static_cast<std::int64_t>(to));
+      if (!convert_stretch(field, type, view, whole, from, to - from, writer.bits() + piece.start + from)) {
+        one_by_one(from, to);
+      } else if (!whole) {
+        for (std::size_t r = from; r < to; ++r)
+          if (view.is_null(static_cast<std::int64_t>(r))) {
+            writer.bits()[piece.start + r] = 0;
+            writer.set_held(piece.start + r, Held::nothing);
+          }
       }
-    });
-    start += static_cast<std::size_t>(view.rows());
-  }
+    }
+  });
   SlotColumn out = writer.finish();
   if (!refused) read_.emplace(std::move(key), out);
   return out;

@@ -102,6 +102,18 @@ TEST_CASE("a column read in stretches equals its values converted one by one") {
         }
 }
 
+TEST_CASE("a batch that is read in several pieces and many that are short stand in their places") {
+  Values values;
+  for (std::int64_t i = 0; i < 70'000; ++i) values.push_back(i);
+  for (const std::size_t batch : {std::size_t{0}, std::size_t{999}, std::size_t{69'000}}) {
+    const Table table = make_table("t", {{"x", "i", values}}, batch);
+    TextPool pool;
+    Refusals refusals(values.size());
+    const SlotColumn x = ColumnReader(pool, 2).read(field_of(Type::int64), table, 0, refusals, 0);
+    for (std::size_t i = 0; i < values.size(); ++i) REQUIRE(x.bits[i] == i);
+  }
+}
+
 TEST_CASE("a column whose memory is its slots is borrowed, and copied before it is changed") {
   const Table table = make_table("t", {{"x", "l", {std::int64_t{1}, std::int64_t{2}}}, {"y", "g", {1.5, -0.0}}});
   TextPool pool;
