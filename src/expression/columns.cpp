@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 
 namespace featlib::expressions {
 namespace {
@@ -16,6 +17,46 @@ T* cast(U* column) {
 }
 
 bool is_calendar(Op op) { return op >= Op::year && op <= Op::day_of_year; }
+
+/// What a clock on the wall shows: the units gone by since the epoch, `begins` more, modulo `count`.
+struct ClockPart {
+  Duration unit;
+  int begins, count;
+};
+
+std::optional<ClockPart> clock_part(Op op) {
+  switch (op) {
+    case Op::second: return ClockPart{second, 0, 60};
+    case Op::minute: return ClockPart{minute, 0, 60};
+    case Op::hour: return ClockPart{hour, 0, 24};
+    case Op::weekday: return ClockPart{day, 3, 7};   // 1970-01-01 was a Thursday
+    default: return std::nullopt;
+  }
+}
+
+// Instants from 1970 to 2112 are doubles without rounding, and so is all that is made of them here: quotients are rounded to a
+// neighbour of the right one and set right by their remainder. In vectors 0.4 ns a value, where two divisions of integers take 2.2.
+void read_clock(const ClockPart& part, const Instant* local, std::size_t n, std::int64_t* out) {
+  constexpr double top = 0x1p52;
+  constexpr auto top_bits = std::bit_cast<std::uint64_t>(top);
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= static_cast<std::uint64_t>(local[i]);
+  if (all >> 52 != 0) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::int64_t units = floor_div(local[i], part.unit) + part.begins;
+      out[i] = units - floor_div(units, part.count) * part.count;
+    }
+    return;
+  }
+  const double unit = static_cast<double>(part.unit), count = part.count, begins = part.begins, a_unit = 1 / unit, a_count = 1 / count;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double x = std::bit_cast<double>(static_cast<std::uint64_t>(local[i]) | top_bits) - top;
+    double units = (x * a_unit + top) - top;
+    units += (x < units * unit ? -1.0 : 0.0) + begins;
+    const double rounds = (units * a_count + top) - top, rest = units - rounds * count;
+    out[i] = static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(rest + (rest < 0 ? count : 0.0) + top) ^ top_bits);
+  }
+}
 
 }  // namespace
 
@@ -171,28 +212,23 @@ bool ColumnExpression::compute_whole(const Node& node, std::int64_t* out) {
 bool ColumnExpression::compute_calendar(const Node& node, std::int64_t* out) {
   const auto* const instants = cast<const std::int64_t>(bits(node, 0));
   const TimeZone& zone = *tree_.zone;
-  const bool utc = zone.name() == "UTC";
-  // As the clock on the wall reads, in microseconds; what is left is one division.
-  const auto each = [&](auto&& part) {
-    bool inside = true;
+  const auto part = clock_part(node.op);
+  if (!part) {
     for (std::size_t r = 0; r < rows_; ++r) {
-      inside &= instants[r] > always / 2 && instants[r] < never / 2;
-      out[r] = part(utc || !inside ? instants[r] : instants[r] + zone.offset_at(instants[r]) * second);
+      const CivilTime time = civil_time(instants[r], zone);
+      out[r] = node.op == Op::year ? time.year : node.op == Op::month ? time.month : node.op == Op::day ? time.day : time.day_of_year;
     }
-    return inside;
-  };
-  const auto modulo = [](std::int64_t x, std::int64_t n) { return x - floor_div(x, n) * n; };
-  switch (node.op) {
-    case Op::second: return each([&](std::int64_t local) { return modulo(floor_div(local, second), 60); });
-    case Op::minute: return each([&](std::int64_t local) { return modulo(floor_div(local, minute), 60); });
-    case Op::hour: return each([&](std::int64_t local) { return modulo(floor_div(local, hour), 24); });
-    case Op::weekday: return each([&](std::int64_t local) { return modulo(floor_div(local, day) + 3, 7); });   // 1970-01-01 was a Thursday
-    default: break;
+    return true;
   }
-  for (std::size_t r = 0; r < rows_; ++r) {
-    const CivilTime time = civil_time(instants[r], zone);
-    out[r] = node.op == Op::year ? time.year : node.op == Op::month ? time.month : node.op == Op::day ? time.day : time.day_of_year;
+  const Instant* local = instants;
+  if (zone.name() != "UTC") {
+    for (std::size_t r = 0; r < rows_; ++r) {
+      if (instants[r] <= always / 2 || instants[r] >= never / 2) return false;
+      out[r] = instants[r] + zone.offset_at(instants[r]) * second;
+    }
+    local = out;
   }
+  read_clock(*part, local, rows_, out);
   return true;
 }
 

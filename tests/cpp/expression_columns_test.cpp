@@ -124,3 +124,28 @@ TEST_CASE("an expression on columns equals itself row by row") {
   }
   CHECK(answered > asked / 3);
 }
+
+TEST_CASE("the parts of a clock on columns are those of each instant, about every edge and wherever instants lie") {
+  Random random(first_seed());
+  for (const std::string part : {"second", "minute", "hour", "weekday"})
+    for (const std::string zone : {"UTC", "America/St_Johns"})
+      for (const std::int64_t most : {std::int64_t{4}, std::int64_t{1} << 20, std::int64_t{4'500'000'000}, std::int64_t{1} << 33, std::int64_t{1} << 40}) {
+        const auto bound = Expression::parse(part + "(t)").value->bind([](const ExpressionInput&) { return std::optional(Variable{Type::timestamp}); }, *TimeZone::find(zone));
+        expressions::ColumnExpression columns(*bound.value);
+        std::vector<std::uint64_t> instants;
+        const bool past = random.percent(30);
+        for (std::size_t i = 0; i < expressions::ColumnExpression::most_rows; ++i) {
+          const Duration unit = random.pick<Duration>({second, minute, hour, day});
+          const Instant at = static_cast<Instant>(random.below(1 << 30) * 0x1p-30 * static_cast<double>(most)) * second;
+          instants.push_back(static_cast<std::uint64_t>((past ? -at : at) / unit * unit + random.below(3) - 1));
+        }
+        const std::uint64_t* const column = instants.data();
+        const std::uint64_t* const found = columns.evaluate({&column, 1}, instants.size());
+        REQUIRE(found);
+        for (std::size_t i = 0; i < instants.size(); ++i) {
+          INFO(part << " of " << static_cast<Instant>(instants[i]) << " in " << zone << ", FEATLIB_SEED=" << first_seed());
+          const Cell at = Cell::of(static_cast<std::int64_t>(instants[i]));
+          REQUIRE(static_cast<std::int64_t>(found[i]) == bound.value->evaluate({&at, 1}).value.integer);
+        }
+      }
+}
