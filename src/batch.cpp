@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cstring>
 #include <limits>
 #include <mutex>
 
@@ -58,6 +59,12 @@ Field clock_field(std::string name) {
 }
 
 }  // namespace
+
+bool Requests::none_refused() const noexcept {
+  // All are equal where each is its neighbour: memcmp looks at many at once.
+  static_assert(sizeof(Refusal) == 1);
+  return refused.empty() || (refused[0] == Refusal::none && std::memcmp(refused.data(), refused.data() + 1, refused.size() - 1) == 0);
+}
 
 void RowReport::refuse(std::int64_t row, std::string_view column, Refusal why) {
   ++refused[why];
@@ -209,6 +216,14 @@ void stamp_cells(int gate, const SlotColumn* told, const Refusals& refusals, Row
   auto& stamps = rows.stamps[static_cast<std::size_t>(gate)].dense();
   stamps = SharedArray<Instant>(rows.size());
   Instant* const out = stamps.own();
+  const auto& after = rows.source().fields[static_cast<std::size_t>(field)].available_after;
+  if (after && !told && cells.whole && refusals.none() && !rows.corrected()) {   // gate_stamp of every row
+    const Instant *const known_at = rows.known_at.dense().data(), *const event_time = rows.event_time.dense().data();
+    over_rows(threads, rows.size(), [&, after = *after](int, std::size_t from, std::size_t to) {
+      for (std::size_t i = from; i < to; ++i) out[i] = std::max(known_at[i], event_time[i] + after);
+    });
+    return;
+  }
   std::atomic<bool> some_never = false;
   over_rows(threads, rows.size(), [&](int, std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {
@@ -232,11 +247,13 @@ void number_keys(const SlotColumn& keys, EntityIds& ids, int threads) {
   std::mutex merging;
   over_rows(threads, keys.bits.size(), [&](int, std::size_t from, std::size_t to) {
     auto low = std::numeric_limits<std::int64_t>::max(), high = std::numeric_limits<std::int64_t>::min();
-    for (std::size_t i = from; i < to; ++i) {
-      if (!keys.whole && keys.held[i] == Held::nothing) continue;
-      low = std::min(low, static_cast<std::int64_t>(keys.bits[i]));
-      high = std::max(high, static_cast<std::int64_t>(keys.bits[i]));
-    }
+    const auto take = [&](std::uint64_t key) {
+      low = std::min(low, static_cast<std::int64_t>(key));
+      high = std::max(high, static_cast<std::int64_t>(key));
+    };
+    if (keys.whole) std::for_each(keys.bits.begin() + from, keys.bits.begin() + to, take);
+    else for (std::size_t i = from; i < to; ++i)
+      if (keys.held[i] != Held::nothing) take(keys.bits[i]);
     const std::lock_guard lock(merging);
     least = std::min(least, low);
     most = std::max(most, high);
@@ -251,12 +268,14 @@ bool find_numbered(const SlotColumn& keys, const EntityIds& ids, SharedArray<Ent
   EntityId* const to = out.own();
   std::atomic<bool> all = true;
   over_rows(threads, keys.bits.size(), [&](int, std::size_t from, std::size_t end) {
-    bool found = true;
-    for (std::size_t i = from; i < end; ++i) {
-      to[i] = keys.whole || keys.held[i] != Held::nothing ? ids.numbered(keys.bits[i]) : no_entity;
-      found &= to[i] != no_entity;
-    }
-    if (!found) all = false;
+    const EntityIds::Numbered numbered = ids.numbered();
+    const std::uint64_t* const bits = keys.bits.data();
+    EntityId greatest = 0;             // no_entity is the greatest there is
+    for (std::size_t i = from; i < end; ++i) greatest = std::max(greatest, to[i] = numbered[bits[i]]);
+    if (!keys.whole)
+      for (std::size_t i = from; i < end; ++i)
+        if (keys.held[i] == Held::nothing) greatest = to[i] = no_entity;
+    if (greatest == no_entity) all = false;
   });
   return all;
 }
@@ -422,7 +441,7 @@ Result<Requests> read_requests(const Contract& contract, const Table& table, con
 }
 
 void find_entities(const Contract& contract, const EntityDirectory& entities, const std::vector<SourceBatch>& sources, Requests& requests, int threads) {
-  const bool none_refused = std::all_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r == Refusal::none; });
+  const bool none_refused = requests.none_refused();
   // Ids already worked out, where the decisions' keys are the same memory as those of a source's rows.
   const auto same_keys = [&](int entity, int field) -> const SharedArray<EntityId>* {
     const SlotColumn& keys = requests.fields[static_cast<std::size_t>(field)];

@@ -36,11 +36,13 @@ FeatureTable::FeatureTable(std::shared_ptr<const Plan> plan, Table decisions, st
 }
 
 FeatureTable::FeatureTable(std::shared_ptr<const Plan> plan, std::size_t rows, std::shared_ptr<TextPool> pool)
-    : plan_(std::move(plan)), pool_(std::move(pool)), rows_(rows), columns_(std::make_shared<std::vector<FeatureColumn>>(contract().features().size())) {
-  for (FeatureColumn& column : *columns_) {
-    column.bits.resize(rows_);
-    column.status.resize(rows_);
-  }
+    : plan_(std::move(plan)), pool_(std::move(pool)), rows_(rows), columns_(std::make_shared<std::vector<FeatureColumn>>(contract().features().size())) {}
+
+FeatureColumn& FeatureTable::begin_column(int feature) {
+  FeatureColumn& column = this->column(feature);
+  column.bits.resize(rows_);
+  column.status.resize(rows_);
+  return column;
 }
 
 void FeatureTable::row(std::size_t row, std::span<FeatureValue> out) const noexcept {

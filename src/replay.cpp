@@ -108,9 +108,12 @@ void replay_into(ReplayInput& input, const ReplayOptions& options, FeatureTable&
     if (!contract.sources()[s].is_union()) out.reports[contract.sources()[s].name] = input.sources[s].report;
   RowReport& decided = out.reports["decisions"];
   decided.rows = static_cast<std::int64_t>(input.requests.size());
-  for (std::size_t d = 0; d < input.requests.size(); ++d) {
-    if (input.requests.refused[d] == Refusal::none) ++decided.accepted;
-    else decided.refuse(static_cast<std::int64_t>(d), {}, input.requests.refused[d]);
+  decided.accepted = decided.rows;
+  const bool none_refused = input.requests.none_refused();
+  for (std::size_t d = 0; d < input.requests.size() && !none_refused; ++d) {
+    if (input.requests.refused[d] == Refusal::none) continue;
+    decided.refuse(static_cast<std::int64_t>(d), {}, input.requests.refused[d]);
+    --decided.accepted;
   }
   if (options.progress) options.progress(1.0);
 }

@@ -47,14 +47,14 @@ std::string_view packed(std::span<const std::uint64_t> key) { return {reinterpre
 
 EntityId EntityIds::acquire(std::span<const std::uint64_t> key) {
   const auto next = static_cast<EntityId>(size());
-  if (const EntityId id = columns_ == 1 ? numbered(key[0]) : no_entity; id != no_entity) return id;
+  if (const EntityId id = columns_ == 1 ? numbered_[key[0]] : no_entity; id != no_entity) return id;
   if (columns_ == 1) return single_.try_emplace(key[0], next).first->second;
   return several_.try_emplace(std::string(packed(key)), next).first->second;
 }
 
 EntityId EntityIds::find(std::span<const std::uint64_t> key) const {
   if (columns_ == 1) {
-    if (const EntityId id = numbered(key[0]); id != no_entity) return id;
+    if (const EntityId id = numbered_[key[0]]; id != no_entity) return id;
     const auto found = single_.find(key[0]);
     return found == single_.end() ? no_entity : found->second;
   }

@@ -200,6 +200,7 @@ Result<FeatureTable> reference(const Contract& contract, const Table& decisions,
 
   FeatureTable table(input.plan, decisions, input.pool);
   std::vector<FeatureValue> features(contract.features().size());
+  for (std::size_t f = 0; f < features.size(); ++f) table.begin_column(static_cast<int>(f));
   std::vector<Slot> request(contract.request().size());
   for (std::size_t d = 0; d < input.requests.size(); ++d) {
     const bool refused = input.requests.refused[d] != Refusal::none;

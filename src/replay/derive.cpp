@@ -21,7 +21,7 @@ class Derivation {
   static constexpr std::size_t block = ColumnExpression::most_rows;
 
   Derivation(const ReplayInput& input, const VectorBuilder& builder, FeatureTable& out)
-      : input_(input), contract_(input.plan->contract()), builder_(builder), out_(out), features_(contract_.features().size()), request_(contract_.request().size()),
+      : input_(input), contract_(input.plan->contract()), builder_(builder), out_(out), some_refused_(!input.requests.none_refused()), features_(contract_.features().size()), request_(contract_.request().size()),
         expressions_(features_.size()) {
     for (const int f : input.plan->derived()) {
       const Feature& feature = contract_.features()[static_cast<std::size_t>(f)];
@@ -36,7 +36,7 @@ class Derivation {
 
   void run(std::size_t from, std::size_t to) {
     const auto refused = input_.requests.refused.begin();
-    const bool any_refused = std::any_of(refused + static_cast<std::ptrdiff_t>(from), refused + static_cast<std::ptrdiff_t>(to), [](Refusal r) { return r != Refusal::none; });
+    const bool any_refused = some_refused_ && std::any_of(refused + static_cast<std::ptrdiff_t>(from), refused + static_cast<std::ptrdiff_t>(to), [](Refusal r) { return r != Refusal::none; });
     for (const int f : input_.plan->derived()) {
       const Feature& feature = contract_.features()[static_cast<std::size_t>(f)];
       const bool done = !any_refused && (feature.kind == FeatureKind::request ? copy(f, feature, from, to) : evaluate(f, feature, from, to));
@@ -135,6 +135,7 @@ class Derivation {
   const Contract& contract_;
   const VectorBuilder& builder_;
   FeatureTable& out_;
+  bool some_refused_;
   std::vector<int> read_;              ///< features that some expression reads
   std::vector<FeatureValue> features_;
   std::vector<Slot> request_;
@@ -146,6 +147,7 @@ class Derivation {
 }  // namespace
 
 void derive_all(const ReplayInput& input, const VectorBuilder& builder, int threads, FeatureTable& out) {
+  for (const int f : input.plan->derived()) out.begin_column(f);
   // Texts that expressions make are interned, by one thread.
   const bool makes_text = std::any_of(input.plan->derived().begin(), input.plan->derived().end(), [&](int f) {
     const Feature& feature = input.plan->contract().features()[static_cast<std::size_t>(f)];

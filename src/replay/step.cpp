@@ -45,14 +45,16 @@ std::optional<std::vector<std::size_t>> words_of_rows(const ReplayInput& input, 
   const std::size_t n = rows.size();
   if (n == 0 || n != requests.size() || !source.all_count) return std::nullopt;
   if (!same_values(rows.entity[static_cast<std::size_t>(step.source_entity)].dense(), requests.entity[static_cast<std::size_t>(step.entity)], threads) ||
-      !same_values(rows.event_time.dense(), requests.as_of, threads) ||
-      std::any_of(requests.refused.begin(), requests.refused.end(), [](Refusal r) { return r != Refusal::none; }))
+      !same_values(rows.event_time.dense(), requests.as_of, threads) || !requests.none_refused())
     return std::nullopt;
   // A row without an entity is in no timeline; a decision on an entity that has no rows has a value all the same.
+  const EntityId* const asked = requests.entity[static_cast<std::size_t>(step.entity)].data();
   std::atomic<bool> all_have_rows = true;
   over_rows(threads, n, [&](int, std::size_t from, std::size_t to) {
-    for (std::size_t d = from; d < to; ++d)
-      if (requests.entity[static_cast<std::size_t>(step.entity)][d] == no_entity && requests.is_keyed(step.entity, d)) all_have_rows = false;
+    bool some = false;
+    for (std::size_t d = from; d < to; ++d) some |= asked[d] == no_entity;
+    for (std::size_t d = from; some && d < to; ++d)
+      if (asked[d] == no_entity && requests.is_keyed(step.entity, d)) all_have_rows = false;
   });
   if (!all_have_rows) return std::nullopt;
   std::vector<std::size_t> words;
@@ -93,10 +95,9 @@ bool own_rows_apart(const ReplayInput& input, const TimelineStep& step, const Pr
   return apart;
 }
 
-}  // namespace
-
-void replay_step(const ReplayInput& input, const TimelineStep& step, const PreparedSource& source, const VectorBuilder& builder, const StepOptions& options,
-                 FeatureTable& out) {
+/// The windows' values of all decisions, as lines. Records and scratch are gone when it returns.
+Lines sweep_all(const ReplayInput& input, const TimelineStep& step, const PreparedSource& source, const VectorBuilder& builder, const StepOptions& options,
+                MadeTexts& made) {
   const Requests& requests = input.requests;
   const Rows& rows = source.batch->rows;
   const Program program(input, step, source.known_at_once, options.threads);
@@ -118,7 +119,6 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
     return e == no_entity || (!source.all_count && !source.counts[row]) || (decisions && decisions->size(e) == 0) ? Dealt::left_out : e;
   });
 
-  MadeTexts made;
   SweepInput shared{input, step, program, dealt, words ? dealt : *decisions, {}, source.keys, own_rows_apart(input, step, source, options.threads), source.complete_from, builder, made};
   if (words) {
     shared.own_words = *words;
@@ -135,11 +135,21 @@ void replay_step(const ReplayInput& input, const TimelineStep& step, const Prepa
     sweep->run(pieces[p].first, pieces[p].last);
     if (thread == 0 && options.progress) options.progress(static_cast<double>(p) / static_cast<double>(pieces.size()));
   });
+  return lines;
+}
+
+}  // namespace
+
+void replay_step(const ReplayInput& input, const TimelineStep& step, const PreparedSource& source, const VectorBuilder& builder, const StepOptions& options,
+                 FeatureTable& out) {
+  const Requests& requests = input.requests;
+  MadeTexts made;
+  const Lines lines = sweep_all(input, step, source, builder, options, made);
 
   const auto& keys = requests.key_fields[static_cast<std::size_t>(step.entity)];
   const bool all_keyed = std::all_of(keys.begin(), keys.end(), [&](int f) { return requests.fields[static_cast<std::size_t>(f)].whole; });
   std::vector<FeatureColumn*> columns;
-  for (const WindowStep& window : step.windows) columns.push_back(&out.column(window.feature));
+  for (const WindowStep& window : step.windows) columns.push_back(&out.begin_column(window.feature));
   over_rows(options.threads, requests.size(), [&](int, std::size_t from, std::size_t to) {
     lines.copy(from, to, columns);
     for (std::size_t d = from; d < to && !all_keyed; ++d)

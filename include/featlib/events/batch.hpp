@@ -88,6 +88,7 @@ struct Requests {
   std::vector<SharedArray<EntityId>> entity;    ///< by Contract::entities(); no_entity when the key is null or was never seen
 
   std::size_t size() const noexcept { return as_of.size(); }
+  bool none_refused() const noexcept;
   /// Whether the key of an entity was given, all columns of it.
   bool is_keyed(int entity, std::size_t decision) const noexcept {
     for (const int f : key_fields[static_cast<std::size_t>(entity)])

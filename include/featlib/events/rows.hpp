@@ -33,19 +33,23 @@ class EntityIds {
   explicit EntityIds(std::size_t columns = 1) : columns_(columns) {}
 
   /// Before the first key: those from `least` on, `count` of them, are their own ids, less `least`. For keys of one column that lie close together.
-  void number(std::uint64_t least, EntityId count) noexcept { least_ = least; numbered_ = count; }
+  void number(std::uint64_t least, EntityId count) noexcept { numbered_ = {least, count}; }
 
   EntityId acquire(std::span<const std::uint64_t> key);
   EntityId find(std::span<const std::uint64_t> key) const;
-  /// The id of a numbered key, no_entity for others.
-  EntityId numbered(std::uint64_t key) const noexcept { return key - least_ < numbered_ ? static_cast<EntityId>(key - least_) : no_entity; }
-  std::size_t size() const noexcept { return numbered_ + single_.size() + several_.size(); }
+  /// The ids of numbered keys, no_entity for others.
+  struct Numbered {
+    std::uint64_t least = 0;
+    EntityId count = 0;
+    EntityId operator[](std::uint64_t key) const noexcept { return key - least < count ? static_cast<EntityId>(key - least) : no_entity; }
+  };
+  Numbered numbered() const noexcept { return numbered_; }
+  std::size_t size() const noexcept { return numbered_.count + single_.size() + several_.size(); }
   std::size_t columns() const noexcept { return columns_; }
 
  private:
   std::size_t columns_;
-  std::uint64_t least_ = 0;
-  EntityId numbered_ = 0;
+  Numbered numbered_;
   boost::unordered_flat_map<std::uint64_t, EntityId> single_;
   struct KeyHash {                     // a key is looked up where it stands
     using is_transparent = void;

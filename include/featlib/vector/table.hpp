@@ -24,6 +24,9 @@ class FeatureTable {
 
   const FeatureColumn& column(int feature) const { return (*columns_)[static_cast<std::size_t>(feature)]; }
   FeatureColumn& column(int feature) { return (*columns_)[static_cast<std::size_t>(feature)]; }
+  /// Takes room for a feature's values. Whoever makes the table does so once for each and fills it; late, so that the room may be
+  /// what the making itself has let go.
+  FeatureColumn& begin_column(int feature);
   /// One row, by feature.
   void row(std::size_t row, std::span<FeatureValue> out) const noexcept;
   /// The text of a string feature's value, or of a category's.
