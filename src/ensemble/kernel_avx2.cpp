@@ -47,7 +47,9 @@ struct Avx2 {
   }
 
   template <class X>
-  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Avx2>(ranks, rows, n, stride, bytes); }
+  FEATLIB_TARGET_INLINE static void rank_row(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept { lanes_ranks<Avx2>(ranks, row, 1, 1, bytes); }
+  template <class X>
+  FEATLIB_TARGET_INLINE static void rank_rows(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Avx2>(ranks, rows, n, stride, bytes); }
   FEATLIB_TARGET_INLINE static Bytes plus_test(Bytes way, Bytes a, Bytes b) noexcept { return _mm256_sub_epi8(_mm256_add_epi8(way, way), greater(a, b)); }
   FEATLIB_TARGET_INLINE static void store_pairs(Bytes low, Bytes high, std::uint16_t* to) noexcept {
     const Bytes a = _mm256_unpacklo_epi8(low, high), b = _mm256_unpackhi_epi8(low, high);

@@ -60,27 +60,122 @@ FEATLIB_TARGET_INLINE void rank_one(const Ranks<X>& ranks, const X* row, u8* byt
     rank_other(ranks, *f, row, bytes, 1);
 }
 
+/// Many values of one feature go down the heap of its cuts at once: `at` is the place of each, a level's cuts lie in
+/// registers, and turns already made pick among those.
+struct Floats {
+  static constexpr std::size_t lanes = 16;
+  static constexpr int in_register = 4;  // levels
+  using Values = __m512;
+  using Mask = __mmask16;
+  __m512 x;
+
+  FEATLIB_TARGET_INLINE explicit Floats(const float* from) noexcept : x(_mm512_load_ps(from)) {}
+  FEATLIB_TARGET_INLINE static Values pick(const float* from, __m512i at) noexcept { return _mm512_permutexvar_ps(at, _mm512_load_ps(from)); }
+  FEATLIB_TARGET_INLINE static Values pick_of_two(const float* from, __m512i at) noexcept { return _mm512_permutex2var_ps(_mm512_load_ps(from), at, _mm512_load_ps(from + lanes)); }
+  FEATLIB_TARGET_INLINE static Values blend(Mask m, Values a, Values b) noexcept { return _mm512_mask_blend_ps(m, a, b); }
+  FEATLIB_TARGET_INLINE static __m512i root() noexcept { return _mm512_set1_epi32(1); }
+  FEATLIB_TARGET_INLINE Mask right(Values cuts) const noexcept { return _mm512_cmp_ps_mask(cuts, x, _CMP_LE_OQ); }
+  FEATLIB_TARGET_INLINE static __m512i down(__m512i at, Mask right) noexcept {
+    const __m512i twice = _mm512_add_epi32(at, at);
+    return _mm512_mask_add_epi32(twice, right, twice, root());
+  }
+  FEATLIB_TARGET_INLINE void store(__m512i ranks, u8* low, u8* high) const noexcept {
+    const __m128i bytes = _mm512_cvtepi32_epi8(ranks);
+    _mm_store_si128(reinterpret_cast<__m128i*>(low), bytes);
+    _mm_store_si128(reinterpret_cast<__m128i*>(high), _mm_mask_blend_epi8(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bytes, _mm_set1_epi8(-1)));
+  }
+};
+struct Doubles {
+  static constexpr std::size_t lanes = 8;
+  static constexpr int in_register = 3;
+  using Values = __m512d;
+  using Mask = __mmask8;
+  __m512d x;
+
+  FEATLIB_TARGET_INLINE explicit Doubles(const double* from) noexcept : x(_mm512_load_pd(from)) {}
+  FEATLIB_TARGET_INLINE static Values pick(const double* from, __m512i at) noexcept { return _mm512_permutexvar_pd(at, _mm512_load_pd(from)); }
+  FEATLIB_TARGET_INLINE static Values pick_of_two(const double* from, __m512i at) noexcept { return _mm512_permutex2var_pd(_mm512_load_pd(from), at, _mm512_load_pd(from + lanes)); }
+  FEATLIB_TARGET_INLINE static Values blend(Mask m, Values a, Values b) noexcept { return _mm512_mask_blend_pd(m, a, b); }
+  FEATLIB_TARGET_INLINE static __m512i root() noexcept { return _mm512_set1_epi64(1); }
+  FEATLIB_TARGET_INLINE Mask right(Values cuts) const noexcept { return _mm512_cmp_pd_mask(cuts, x, _CMP_LE_OQ); }
+  FEATLIB_TARGET_INLINE static __m512i down(__m512i at, Mask right) noexcept {
+    const __m512i twice = _mm512_add_epi64(at, at);
+    return _mm512_mask_add_epi64(twice, right, twice, root());
+  }
+  FEATLIB_TARGET_INLINE void store(__m512i ranks, u8* low, u8* high) const noexcept {
+    const __m128i bytes = _mm512_cvtepi64_epi8(ranks);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(low), bytes);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(high), _mm_mask_blend_epi8(_mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), bytes, _mm_set1_epi8(-1)));
+  }
+};
+
+/// The cuts at `at`, all of one level.
+template <int level, class Many, class X>
+FEATLIB_TARGET_INLINE typename Many::Values cuts_at(const X* heap, __m512i at, const typename Many::Mask* turns) noexcept {
+  if constexpr (level < Many::in_register) return Many::pick(heap, at);
+  if constexpr (level == Many::in_register) return Many::pick(heap + Many::lanes, at);
+  if constexpr (level > Many::in_register) {
+    constexpr int pairs = 1 << (level - Many::in_register - 1);
+    typename Many::Values found[pairs];
+    for (int i = 0; i < pairs; ++i) found[i] = Many::pick_of_two(heap + (1 << level) + 2 * Many::lanes * static_cast<std::size_t>(i), at);
+    for (int half = pairs / 2; half > 0; half /= 2, ++turns)
+      for (int i = 0; i < half; ++i) found[i] = Many::blend(*turns, found[i], found[i + half]);
+    return found[0];
+  }
+}
+
+template <int level, int levels, class Many, class X>
+FEATLIB_TARGET_INLINE __m512i way_down(Many many, const X* heap, __m512i at, typename Many::Mask* turns) noexcept {
+  if constexpr (level == levels) return at;
+  else {
+    turns[level] = many.right(cuts_at<level, Many>(heap, at, turns));
+    return way_down<level + 1, levels>(many, heap, Many::down(at, turns[level]), turns);
+  }
+}
+
 /// Rows whose values stay in the first cache while one feature after another is ranked.
 constexpr std::size_t ranked_rows = 64;
+
+template <int levels, class Many, class X>
+FEATLIB_TARGET_INLINE void rank_down(const X* values, const X* heap, u8* low, u8* high) noexcept {
+  for (std::size_t i = 0; i < ranked_rows; i += Many::lanes) {
+    const Many many(values + i);
+    typename Many::Mask turns[levels];
+    const __m512i at = way_down<0, levels>(many, heap, Many::root(), turns);
+    many.store(_mm512_and_si512(at, _mm512_set1_epi64((u64{1} << 32 | 1) * ((1 << levels) - 1))), low + i, high + i);
+  }
+}
 
 /// A column is `stride` bytes, one a row.
 template <class X>
 FEATLIB_TARGET void rank_block(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
+  using Many = std::conditional_t<sizeof(X) == 4, Floats, Doubles>;
+  constexpr std::size_t together = 8;  // features; a vector of values that were just stored is not forwarded
+  alignas(64) X values[together][ranked_rows] = {};
   const std::size_t width = ranks.features;
   for (std::size_t first = 0; first < n; first += ranked_rows, rows += ranked_rows * width, bytes += ranked_rows) {
     const std::size_t some = n - first < ranked_rows ? n - first : ranked_rows;
-    for (const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size(); f != end; ++f) {
-      const X* table = ranks.table.data() + f->at;
-      const X* from = rows + f->feature;
-      u8 *low = bytes + f->low * stride, *high = bytes + f->high * stride;
-      for (std::size_t i = 0; i < some; ++i, from += width) {
-        const u32 rank = plain_rank(table, *from);
-        low[i] = static_cast<u8>(rank);
-        high[i] = static_cast<u8>(*from != *from ? 255 : rank);
+    const typename Ranks<X>::Plain *f = ranks.plain.data(), *end = f + ranks.plain.size();
+    while (f != end) {
+      const std::size_t many = std::size_t(end - f) < together ? std::size_t(end - f) : together;
+      for (std::size_t j = 0; j < many; ++j) {
+        const X* from = rows + f[j].feature;
+        for (std::size_t i = 0; i < some; ++i) values[j][i] = from[i * width];
+      }
+      for (std::size_t j = 0; j < many; ++j, ++f) {
+        const X* heap = ranks.heaps.data() + f->heap;
+        u8 *low = bytes + f->low * stride, *high = bytes + f->high * stride;
+        switch (f->levels) {
+          case 8: rank_down<8, Many>(values[j], heap, low, high); break;
+          case 7: rank_down<7, Many>(values[j], heap, low, high); break;
+          case 6: rank_down<6, Many>(values[j], heap, low, high); break;
+          case 5: rank_down<5, Many>(values[j], heap, low, high); break;
+          default: rank_down<4, Many>(values[j], heap, low, high);
+        }
       }
     }
-    for (const typename Ranks<X>::Other *f = ranks.other.data(), *end = f + ranks.other.size(); f != end; ++f)
-      for (std::size_t i = 0; i < some; ++i) rank_other(ranks, *f, rows + i * width, bytes + i, stride);
+    for (const typename Ranks<X>::Other *o = ranks.other.data(), *last = o + ranks.other.size(); o != last; ++o)
+      for (std::size_t i = 0; i < some; ++i) rank_other(ranks, *o, rows + i * width, bytes + i, stride);
   }
 }
 
@@ -238,25 +333,22 @@ struct Tests {
   const u8* k;
 };
 
-/// 64 rows, the `part`th of the block.
+/// 64 rows and no more.
 template <int levels>
-FEATLIB_TARGET_INLINE void turns_of_64(Tests tests, const u8* bytes, std::size_t stride, std::size_t part, Turns& out) noexcept {
+FEATLIB_TARGET_INLINE void turns_of_64(Tests tests, const u8* bytes, Turns& out) noexcept {
   constexpr int n = (1 << levels) - 1;
   u64 r[n], t[levels];
   for (int h = 0; h < n; ++h)
-    r[h] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(bytes + tests.column[h] * stride + 64 * part), _mm512_set1_epi8(static_cast<char>(tests.k[h])));
+    r[h] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(bytes + tests.column[h] * 64), _mm512_set1_epi8(static_cast<char>(tests.k[h])));
   follow<levels>(r, t);
-  for (int level = 0; level < levels; ++level) out.level[level][part] = t[level];
+  for (int level = 0; level < levels; ++level) out.level[level][0] = t[level];
 }
 
-/// All parts together: a pick costs a third, but a vector of results that were stored in words is not forwarded, so it pays
-/// from five parts on (6.1 M rows a second against 5.0 with eight, 2.4 against 4.2 with one; 300 trees of depth 6, Zen 5).
+/// All parts together: a pick costs a third, but a vector of results that were stored in words is not forwarded, so one part is
+/// better off with words (300 trees of depth 6, Zen 5: 12.6 us against 15.7).
 template <int levels>
 FEATLIB_TARGET_INLINE void turns_of(Tests tests, const u8* bytes, std::size_t parts, Turns& out) noexcept {
-  if (parts <= 4) {
-    for (std::size_t part = 0; part < parts; ++part) turns_of_64<levels>(tests, bytes, 64 * parts, part, out);
-    return;
-  }
+  if (parts == 1) return turns_of_64<levels>(tests, bytes, out);
   constexpr int n = (1 << levels) - 1;
   alignas(64) u64 result[n][8];
   for (int h = 0; h < n; ++h) {
@@ -369,9 +461,9 @@ struct Avx512 {
   }
 
   template <class X>
-  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept {
-    rank_block(ranks, rows, n, stride, bytes);
-  }
+  FEATLIB_TARGET_INLINE static void rank_row(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept { rank_one(ranks, row, bytes); }
+  template <class X>
+  FEATLIB_TARGET_INLINE static void rank_rows(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { rank_block(ranks, rows, n, stride, bytes); }
   template <class S>
   static constexpr u32 plane_levels = 8;
   template <class S>
@@ -403,7 +495,7 @@ template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept {
   static constexpr Kernel<X, S> kernel{
       "avx512",
-      {&one<X, S>, &block<X, S>, 32, 256, 0, 0, Avx512<1>::plane_levels<S>},
+      {&one<X, S>, &block<X, S>, 26, 256, 0, 0, Avx512<1>::plane_levels<S>},
       {&one_of_tables<X, S>, &tables_block<Avx512<1>, X, S>, 30, 256, Avx512<1>::lanes, 0, Avx512<1>::plane_levels<S>}};
   return runs_here() ? &kernel : nullptr;
 }

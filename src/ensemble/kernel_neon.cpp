@@ -37,7 +37,9 @@ struct Neon {
   FEATLIB_TARGET_INLINE static Bytes look_up(const Table& table, Bytes at) noexcept { return vqtbl4q_u8(table, at); }
 
   template <class X>
-  FEATLIB_TARGET_INLINE static void ranks(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Neon>(ranks, rows, n, stride, bytes); }
+  FEATLIB_TARGET_INLINE static void rank_row(const Ranks<X>& ranks, const X* row, u8* bytes) noexcept { lanes_ranks<Neon>(ranks, row, 1, 1, bytes); }
+  template <class X>
+  FEATLIB_TARGET_INLINE static void rank_rows(const Ranks<X>& ranks, const X* rows, std::size_t n, std::size_t stride, u8* bytes) noexcept { lanes_ranks<Neon>(ranks, rows, n, stride, bytes); }
   FEATLIB_TARGET_INLINE static Bytes plus_test(Bytes way, Bytes a, Bytes b) noexcept { return vsubq_u8(vaddq_u8(way, way), greater(a, b)); }
   FEATLIB_TARGET_INLINE static void store_pairs(Bytes low, Bytes high, std::uint16_t* to) noexcept {
     vst1q_u16(to, vreinterpretq_u16_u8(vzip1q_u8(low, high)));

@@ -3,7 +3,7 @@
 /// Included as kernel_lanes.hpp is. It takes of that V: lanes, columns, flip, load, store, splat, flipped, table, look_up, place_of; and
 /// besides:
 ///
-///     ranks(ranks, rows, n, stride, bytes)   // columns of bytes, one a row, not yet flipped
+///     rank_row(ranks, row, bytes), rank_rows(ranks, rows, n, stride, bytes)   // a column is `stride` bytes, not yet flipped
 ///     plus_test(way, a, b)                   // twice `way`, and 1 more where a > b
 ///     store_pairs(low, high, to)             // as 16 bits each
 ///     plane_levels<S>                        // leaves of at most so many levels, and of one at least, are looked up in registers:
@@ -29,7 +29,7 @@ template <class V, class X, class S>
 FEATLIB_TARGET void tables_one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
   const Tables<S>& tables = model.tables;
   alignas(64) std::uint8_t bytes[V::columns + V::lanes];
-  V::ranks(model.ranks, row, 1, 1, bytes);
+  V::rank_row(model.ranks, row, bytes);
   flip_bytes<V>(bytes, V::columns);
   const typename V::Table table = V::table(bytes);
   const std::uint32_t levels = tables.levels, high = high_levels(levels);
@@ -63,7 +63,7 @@ FEATLIB_TARGET void tables_block(const Compiled<X, S>& model, const X* rows, std
   const bool in_planes = !model.lanes.planes.empty();
   const std::size_t plane_bytes = sizeof(S) * plane_size(levels);
   alignas(64) std::uint8_t bytes[block_bytes];
-  V::ranks(model.ranks, rows, n, stride, bytes);
+  V::rank_rows(model.ranks, rows, n, stride, bytes);
   flip_bytes<V>(bytes, model.ranks.columns * stride);
   alignas(64) S sums[most_rows];
   alignas(64) std::uint16_t leaf[most_rows];

@@ -1,6 +1,7 @@
 #include "ensemble/ranks.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -71,6 +72,14 @@ ByteTest RankBuilder<X>::test(const Tree& tree, const TreeNode& node) {
   return {static_cast<std::uint32_t>(column), static_cast<std::uint8_t>(rank % cuts_per_column)};
 }
 
+/// Of the cuts in order, every 2^(levels - level)th from half of that on is the level's.
+template <class X>
+void add_heap(AlignedVector<X>& heaps, const std::vector<X>& cuts, std::uint32_t levels) {
+  heaps.push_back(std::numeric_limits<X>::quiet_NaN());
+  for (std::size_t step = std::size_t{1} << levels; step > 1; step /= 2)
+    for (std::size_t at = step / 2 - 1; at < std::size_t{1} << levels; at += step) heaps.push_back(at < cuts.size() ? cuts[at] : heaps[0]);
+}
+
 template <class X>
 Ranks<X> RankBuilder<X>::finish() && {
   using Out = Ranks<X>;
@@ -93,7 +102,9 @@ Ranks<X> RankBuilder<X>::finish() && {
       out.table.insert(out.table.end(), f.cuts.begin(), f.cuts.end());
     }
     if (cuts <= cuts_per_column && f.categorical.empty() && !zeros_mean) {
-      out.plain.push_back({feature, at, cuts, column(0), column(1)});
+      const std::uint32_t levels = std::max(4u, static_cast<std::uint32_t>(std::bit_width(cuts)));
+      out.plain.push_back({feature, at, cuts, column(0), column(1), static_cast<std::uint32_t>(out.heaps.size()), levels});
+      add_heap(out.heaps, f.cuts, levels);
       continue;
     }
     for (std::size_t i = 0; i < numeric.size(); ++i)

@@ -47,6 +47,7 @@ struct Ranks {
   struct Plain {
     std::uint32_t feature, at, cuts;  // at: in `table`, as Ranks::sixteens lays cuts out
     std::uint32_t low, high;
+    std::uint32_t heap, levels;  // in `heaps`; at least 4
   };
   /// Any other feature.
   struct Other {
@@ -65,6 +66,9 @@ struct Ranks {
   std::size_t features = 0, columns = 0;
   std::vector<Zeros> zeros;
   AlignedVector<X> table;  // each feature begins on a cache line
+  /// The cuts of each plain feature once more, padded with NaN to 2^levels - 1, as a heap whose root is at 1: going from h to
+  /// 2h + (cut <= x), level after level, ends at 2^levels + the rank.
+  AlignedVector<X> heaps;
   std::vector<Plain> plain;
   std::vector<Other> other;
   std::vector<Kind> kinds;
