@@ -5,33 +5,9 @@
 namespace featlib::window {
 namespace {
 
-constexpr std::size_t most_inputs = 64;
-
 bool is_text(Type type) { return type == Type::string || type == Type::category; }
 
 }  // namespace
-
-Evaluated evaluate(const Window& w, const Expression& expression, const std::vector<int>& fields, Row row) noexcept {
-  Cell cells[most_inputs];
-  for (std::size_t i = 0; i < fields.size(); ++i)
-    cells[i] = w.rows().to_cell(w.rows().cell(row, fields[i], w.asked.as_of), w.rows().source().fields[static_cast<std::size_t>(fields[i])]);
-  return expression.evaluate({cells, fields.size()});
-}
-
-Evaluated evaluate_on_request(const Window& w, const Expression& expression, const std::vector<int>& fields, const std::vector<int>& request) noexcept {
-  Cell cells[most_inputs];
-  for (std::size_t i = 0; i < fields.size(); ++i)
-    cells[i] = w.rows().to_cell(w.asked.request[static_cast<std::size_t>(request[i])], w.rows().source().fields[static_cast<std::size_t>(fields[i])]);
-  return expression.evaluate({cells, fields.size()});
-}
-
-Slot to_slot(const Evaluated& e) noexcept {
-  switch (e.value.kind) {
-    case Cell::Kind::integer: return {static_cast<std::uint64_t>(e.value.integer), Held::value};
-    case Cell::Kind::real: return {std::bit_cast<std::uint64_t>(e.value.real), Held::value};
-    default: return {};
-  }
-}
 
 Positions session(const Window& w) {
   Positions run{w.positions.last, w.positions.last};
@@ -43,17 +19,6 @@ Positions session(const Window& w) {
     run.first = i;
   }
   return run;
-}
-
-Slot argument_on_request(const Window& w) noexcept {
-  const Aggregate& a = w.aggregate();
-  if (a.argument_is_column) return w.asked.request[static_cast<std::size_t>(w.step.argument_request[0])];
-  return a.argument ? to_slot(evaluate_on_request(w, *a.argument, a.argument_fields, w.step.argument_request)) : Slot{};
-}
-
-bool request_passes(const Window& w) noexcept {
-  const Aggregate& a = w.aggregate();
-  return !a.where || truth(evaluate_on_request(w, *a.where, a.where_fields, w.step.where_request));
 }
 
 Aggregated shown(const Aggregate& a, Slot value) {

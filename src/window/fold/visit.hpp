@@ -3,6 +3,8 @@
 
 #include <featlib/window/read.hpp>
 
+#include "window/fold/on_row.hpp"
+
 #include <limits>
 #include <optional>
 #include <string>
@@ -39,27 +41,13 @@ inline bool seen(const Window& w, std::size_t position) {
 /// The positions of the run of a session: back from the head while no distance is longer than the gap.
 Positions session(const Window& w);
 
-/// An expression over a row's columns as they are known at as_of, or over the request's fields of those names.
-Evaluated evaluate(const Window& w, const Expression& expression, const std::vector<int>& fields, Row row) noexcept;
-Evaluated evaluate_on_request(const Window& w, const Expression& expression, const std::vector<int>& fields, const std::vector<int>& request) noexcept;
-
-inline bool truth(const Evaluated& e) noexcept { return e.value.kind == Cell::Kind::integer && e.value.integer != 0; }
-Slot to_slot(const Evaluated& e) noexcept;
-
-/// The argument on a row, and whether `where` lets the row in.
-inline Slot argument_on(const Window& w, Row row) noexcept {
-  const Aggregate& a = w.aggregate();
-  if (a.argument_is_column) return w.rows().cell(row, a.argument_fields[0], w.asked.as_of);
-  return a.argument ? to_slot(evaluate(w, *a.argument, a.argument_fields, row)) : Slot{};
-}
-inline bool passes(const Window& w, Row row) noexcept {
-  const Aggregate& a = w.aggregate();
-  return !a.where || truth(evaluate(w, *a.where, a.where_fields, row));
-}
+/// The argument on a row as it is known at as_of, and whether `where` lets the row in.
+inline Slot argument_on(const Window& w, Row row) noexcept { return argument_on(w.aggregate(), w.rows(), row, w.asked.as_of); }
+inline bool passes(const Window& w, Row row) noexcept { return passes(w.aggregate(), w.rows(), row, w.asked.as_of); }
 
 /// The same on the request.
-Slot argument_on_request(const Window& w) noexcept;
-bool request_passes(const Window& w) noexcept;
+inline Slot argument_on_request(const Window& w) noexcept { return argument_on_request(w.step, w.rows(), w.asked.request); }
+inline bool request_passes(const Window& w) noexcept { return request_passes(w.step, w.rows(), w.asked.request); }
 
 /// Calls `visit(value, event_time)` for every row that counts, newest first, until it returns false.
 template <class Visit>
