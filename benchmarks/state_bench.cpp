@@ -187,19 +187,19 @@ void hot_entity(benchmark::State& state) {
   reading.report(state, "read");
 }
 
-/// Reads of one moment of doubles over a window of the rows given, which slides by one row a read.
-void moment(benchmark::State& state, const std::string& call) {
+/// Reads of one aggregate of doubles over a window of the rows given, which slides by one row a read.
+void aggregate(benchmark::State& state, const std::string& call) {
   const std::int64_t rows = state.range(0);
   const std::string text = R"(
 featlib: 1
-name: moment_bench
+name: aggregate_bench
 version: 1.0.0
 owner: bench@example.com
 entities: {user: {key: user_id, type: int64}}
 sources:
   payments: {entity: user, event_time: at, delay: 0s, retention: 10d, columns: {x: {type: float64}}}
 request: {}
-features: {spread: {from: payments, aggregate: )" + call + ", window: " + std::to_string(rows) + "s}}\n";
+features: {read: {from: payments, aggregate: )" + call + ", window: " + std::to_string(rows) + "s}}\n";
   Scorer scorer(Bundle::make(Contract::parse(text).value(), std::nullopt).value(), StateOptions{}, nullptr, nullptr);
   const auto& fields = scorer.contract().sources()[0].fields;
   std::vector<Cell> row(fields.size()), request{Cell::of(std::int64_t{0})};
@@ -228,8 +228,11 @@ std::int64_t iterations() {
 }
 BENCHMARK(skewed)->Iterations(iterations())->Unit(benchmark::kMicrosecond);
 BENCHMARK(hot_entity)->Iterations(iterations() / 4)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(moment, sum, "sum(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(moment, std, "std(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(moment, kurtosis, "kurtosis(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, sum, "sum(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, std, "std(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, kurtosis, "kurtosis(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, count_where, "count(), where: x > 5000.0")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, sum_where, "sum(x), where: x > 5000.0")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, sum_of_expression, "sum(x * 2.0)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <featlib/core/exact.hpp>
 
 #include "window/central.hpp"
+#include "window/fold/on_row.hpp"
+#include "window/timeline/derived.hpp"
 
 #include <algorithm>
 
@@ -12,27 +14,33 @@ namespace {
 /// Whether a window's value follows from a lane's summary, or from the number of rows.
 bool summed(const WindowStep& step) {
   const Aggregate& a = *step.aggregate;
-  if (a.where || a.last || step.span.gap) return false;
+  if (a.last || step.span.gap) return false;
   switch (a.kind) {
     case AggregateKind::count: return true;
+    case AggregateKind::share: return a.literal.has_value();
     case AggregateKind::count_if: case AggregateKind::sum: case AggregateKind::mean:
     case AggregateKind::min: case AggregateKind::max: case AggregateKind::range:
     case AggregateKind::std: case AggregateKind::var: case AggregateKind::skew: case AggregateKind::kurtosis:
-      return a.argument_is_column && a.argument_type != Type::string && a.argument_type != Type::category;
+      return a.argument_type != Type::string && a.argument_type != Type::category;
     default: return false;
   }
 }
 
 std::optional<Lane> lane_of(const WindowStep& step, const Rows& rows) {
   const Aggregate& a = *step.aggregate;
-  if (!summed(step) || a.kind == AggregateKind::count) return std::nullopt;
-  return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0]), powers_of(a.kind)};
+  if (!summed(step) || (a.kind == AggregateKind::count && !a.where)) return std::nullopt;
+  if (a.argument_is_column && !a.where && a.kind != AggregateKind::share)
+    return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0]), powers_of(a.kind), 0, nullptr};
+  auto derived = std::make_shared<const DerivedLane>(a, rows);
+  return Lane{-1, derived->real(), -1, powers_of(a.kind), 0, std::move(derived)};
 }
 
-/// Where a lane's column stands among some.
+/// Where a lane's values stand among some.
 template <class Lanes>
-auto find_column(Lanes& lanes, const Lane& lane) {
-  return std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) { return l.field == lane.field; });
+auto find_values(Lanes& lanes, const Lane& lane) {
+  return std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) {
+    return l.derived && lane.derived ? *l.derived == *lane.derived : !l.derived && !lane.derived && l.field == lane.field;
+  });
 }
 
 Aggregated whole(int128 sum) {
@@ -115,10 +123,8 @@ struct OnlineWindows::Scratch {
   bool fetching = false;
 };
 
-OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), scratch_(std::make_unique<Scratch>()) {
-  std::vector<Lane> lanes = lanes_of(step, rows);
-  lanes_ = lanes.size();
-  words_ = place_words(lanes);
+OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), lanes_(lanes_of(step, rows)), scratch_(std::make_unique<Scratch>()) {
+  words_ = place_words(lanes_);
   for (const WindowStep& window : step.windows)
     if (std::find(spans_.begin(), spans_.end(), window.span) == spans_.end()) spans_.push_back(window.span);
   for (const WindowStep& window : step.windows) {
@@ -126,10 +132,9 @@ OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_
     targets_.push_back({window.feature, makes_text(a.kind)});
     const auto span = std::find(spans_.begin(), spans_.end(), window.span) - spans_.begin();
     const auto lane = lane_of(window, rows);
-    const auto at = lane ? find_column(lanes, *lane) : lanes.end();
-    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span), lane ? static_cast<int>(at - lanes.begin()) : -1,
-                        lane ? at->first_word : 0, lane ? at->powers : 1,
-                        lane && a.include_request ? window.argument_request[0] : -1, a.argument_scale, a.kind, a.argument_type, !summed(window), a.include_request});
+    const auto at = lane ? find_values(lanes_, *lane) : lanes_.end();
+    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span), lane ? static_cast<int>(at - lanes_.begin()) : -1,
+                        lane ? at->first_word : 0, lane ? at->powers : 1, a.argument_scale, a.kind, a.argument_type, lane && lane->real, !summed(window), a.include_request});
   }
 }
 
@@ -141,7 +146,7 @@ std::vector<Lane> OnlineWindows::lanes_of(const TimelineStep& step, const Rows& 
   for (const WindowStep& window : step.windows) {
     const auto lane = lane_of(window, rows);
     if (!lane) continue;
-    if (const auto known = find_column(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
+    if (const auto known = find_values(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
     else out.push_back(*lane);
   }
   return out;
@@ -196,13 +201,14 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
 
 void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   Scratch& s = *scratch_;
+  const std::size_t lanes = lanes_.size();
   s.rows.assign(spans_.size(), 0);
-  s.lanes.assign(spans_.size() * lanes_, LaneSummary{});
+  s.lanes.assign(spans_.size() * lanes, LaneSummary{});
   s.words.assign(spans_.size() * words_, 0);
-  s.end_lanes.resize(s.ends.size() * lanes_);
+  s.end_lanes.resize(s.ends.size() * lanes);
   s.end_words.resize(s.ends.size() * words_);
   for (std::size_t span = 0; span < spans_.size(); ++span) {
-    Totals out{0, s.lanes.data() + span * lanes_, s.words.data() + span * words_};
+    Totals out{0, s.lanes.data() + span * lanes, s.words.data() + span * words_};
     const Scratch::Run& run = s.runs[span];
     const Timelines::Place* from = &s.searches[run.first].place;
     const Timelines::Place& to = s.searches[run.last].place;
@@ -218,9 +224,9 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
     } else {
       // Windows with one head share what its block holds before it.
       Scratch::End& end = s.ends[run.last];
-      Totals block{end.rows, s.end_lanes.data() + run.last * lanes_, s.end_words.data() + run.last * words_};
+      Totals block{end.rows, s.end_lanes.data() + run.last * lanes, s.end_words.data() + run.last * words_};
       if (!end.summed_up) {
-        std::fill_n(block.lanes, lanes_, LaneSummary{});
+        std::fill_n(block.lanes, lanes, LaneSummary{});
         std::fill_n(block.words, words_, 0);
         timelines.add_block_before(to, as_of, block);
         end = {end.kind, true, block.rows};
@@ -232,32 +238,39 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   }
 }
 
+/// What the request adds to the reader's lane.
+Slot OnlineWindows::own_value(const Reader& reader, const Asked& asked) const noexcept {
+  const Lane& lane = lanes_[static_cast<std::size_t>(reader.lane)];
+  if (!lane.derived) return asked.request[static_cast<std::size_t>(reader.step->argument_request[0])];
+  if (!window::request_passes(*reader.step, rows_, asked.request)) return {};
+  return lane.derived->of(rows_, window::argument_on_request(*reader.step, rows_, asked.request));
+}
+
 Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {
   const std::uint64_t rows = scratch_->rows[reader.span] + reader.include_request;
   if (powers_of(reader.kind) > 1) return moment(reader, timelines, asked);
   if (reader.lane < 0) return rows < reader.min_rows ? Aggregated::none(Cause::insufficient_history) : Aggregated::of(static_cast<std::int64_t>(rows));
 
-  const LaneSummary* values = &scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
-  const bool real = reader.type == Type::float64;
+  const LaneSummary* values = &scratch_->lanes[reader.span * lanes_.size() + static_cast<std::size_t>(reader.lane)];
   LaneSummary with_request;
   if (reader.include_request) {
     with_request = *values;
     values = &with_request;
-    const Slot own = asked.request[static_cast<std::size_t>(reader.own_field)];
-    if (!own.is_null() && real) with_request.add_real(ordered(own.real()));
-    else if (!own.is_null()) with_request.add_integer(own.integer());
+    if (const Slot own = own_value(reader, asked); !own.is_null()) reader.real ? with_request.add_real(ordered(own.real())) : with_request.add_integer(own.integer());
   }
   if (values->wide) return fold_rows(reader, timelines, asked);
 
   const auto divided = [&](std::uint64_t by) {
-    return Aggregated::of(real ? round_quotient(values->sum, by, values->unit) : integer_quotient(values->sum, by, reader.scale));
+    return Aggregated::of(reader.real ? round_quotient(values->sum, by, values->unit) : integer_quotient(values->sum, by, reader.scale));
   };
   Aggregated out;
-  if (values->count > 0 || reader.kind == AggregateKind::count_if) {
+  if (values->count > 0 || reader.kind == AggregateKind::count_if || reader.kind == AggregateKind::count) {
     switch (reader.kind) {
+      case AggregateKind::count: out = Aggregated::of(std::int64_t{values->count}); break;
       case AggregateKind::count_if: out = whole(values->sum); break;
-      case AggregateKind::sum: out = real || reader.type == Type::decimal ? divided(1) : whole(values->sum); break;
+      case AggregateKind::sum: out = reader.real || reader.type == Type::decimal ? divided(1) : whole(values->sum); break;
       case AggregateKind::mean: out = divided(values->count); break;
+      case AggregateKind::share: out = Aggregated::of(round_quotient(values->sum, values->count, 0)); break;
       case AggregateKind::min: out = extreme(reader.type, reader.scale, values->least); break;
       case AggregateKind::max: out = extreme(reader.type, reader.scale, values->most); break;
       default: out = range(reader.type, reader.scale, *values); break;
@@ -268,14 +281,13 @@ Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timeli
 }
 
 Aggregated OnlineWindows::moment(const Reader& reader, const Timelines& timelines, const Asked& asked) {
-  const bool real = reader.type == Type::float64;
-  LaneSummary values = scratch_->lanes[reader.span * lanes_ + static_cast<std::size_t>(reader.lane)];
+  LaneSummary values = scratch_->lanes[reader.span * lanes_.size() + static_cast<std::size_t>(reader.lane)];
   std::array<std::uint64_t, powers::most_words> words;
   std::copy_n(scratch_->words.data() + reader.span * words_ + reader.first_word, powers::words(reader.powers), words.begin());
   LanePowers lane(values, words.data(), reader.powers);
   if (reader.include_request)
-    if (const Slot own = asked.request[static_cast<std::size_t>(reader.own_field)]; !own.is_null()) real ? lane.add_real(ordered(own.real())) : lane.add_integer(own.integer());
-  if (!lane.fit(real)) return fold_rows(reader, timelines, asked);
+    if (const Slot own = own_value(reader, asked); !own.is_null()) reader.real ? lane.add_real(ordered(own.real())) : lane.add_integer(own.integer());
+  if (!lane.fit(reader.real)) return fold_rows(reader, timelines, asked);
   const Aggregated out = featlib::moment(*reader.step->aggregate, values.count, values.unit, values.sum, words.data());
   return values.count < reader.min_rows && out.cause != Cause::error ? Aggregated::none(Cause::insufficient_history) : out;
 }

@@ -1,8 +1,9 @@
 /// The windows of one timeline, read together for one decision from its index.
 ///
 /// Windows with equal spans are summed up once, for all lanes; those that share an end share its place, and what the block there
-/// holds. The request's own row is left out between two places. What no lane can say (a condition, an expression, an aggregate
-/// of single values) is folded row by row, over rows fetched as they are asked for.
+/// holds. A lane is an argument under a `where`: features that read the same of each row share one. The request's own row is left
+/// out between two places. What no lane can say (a session, the last rows, an aggregate of single values) is folded row by row,
+/// over rows fetched as they are asked for.
 #pragma once
 
 #include <featlib/window/read.hpp>
@@ -45,10 +46,10 @@ class OnlineWindows {
     int lane;                          ///< -1: no lane, rows are counted
     std::uint32_t first_word;          ///< of the lane's, among those of all lanes
     int powers;                        ///< of the lane
-    int own_field;                     ///< include_request: of the request, -1 where rows are counted
     int scale;
     AggregateKind kind;
     Type type;                         ///< the argument's
+    bool real;                         ///< the lane's values are
     bool folded;
     bool include_request;
   };
@@ -56,6 +57,7 @@ class OnlineWindows {
 
   void place_ends(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own);
   void sum_up(const Timelines& timelines, Instant as_of);
+  Slot own_value(const Reader& reader, const Asked& asked) const noexcept;
   Aggregated value_of(const Reader& reader, const Timelines& timelines, const Asked& asked);
   Aggregated moment(const Reader& reader, const Timelines& timelines, const Asked& asked);
   Aggregated fold_rows(const Reader& reader, const Timelines& timelines, const Asked& asked);
@@ -65,7 +67,8 @@ class OnlineWindows {
   std::vector<Reader> readers_;        // by window
   std::vector<Target> targets_;
   std::vector<Span> spans_;
-  std::size_t lanes_ = 0, words_ = 0;
+  std::vector<Lane> lanes_;
+  std::size_t words_ = 0;              // of the lanes' powers
   std::unique_ptr<Scratch> scratch_;
 };
 

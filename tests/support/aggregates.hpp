@@ -108,8 +108,11 @@ class AggregateMaker {
     read_.push_back(column);
     std::string argument = column, rest;
     bool bare = true;
-    if (t == "float64" && random_.percent(20)) {
-      argument = random_.pick<std::string>({"abs(" + column + ")", "coalesce(" + column + ", 0.5)"});
+    static const std::map<std::string, std::vector<std::string>> expressions{{"float64", {"abs(X)", "coalesce(X, 0.5)", "1.0 / X"}}, {"int64", {"coalesce(X, 7)", "max(X, 0)"}},
+                                                                              {"bool", {"not X", "X is null"}}};
+    if (const auto found = expressions.find(t); found != expressions.end() && random_.percent(20)) {
+      argument = random_.pick(found->second);
+      argument.replace(argument.find('X'), 1, column);
       bare = false;
     }
     type_ = numeric || t == "decimal" ? "float64" : t;
@@ -189,6 +192,11 @@ class AggregateMaker {
   }
 
   std::string condition() {
+    const std::string first = comparison();
+    return random_.percent(25) ? first + random_.pick<std::string>({" and ", " or "}) + comparison() : first;
+  }
+
+  std::string comparison() {
     std::vector<std::string> names;
     for (const auto& [name, column] : columns_.items()) names.push_back(name);
     const std::string c = random_.pick(names);

@@ -4,6 +4,7 @@
 #include "support/contracts.hpp"
 #include "support/generators.hpp"
 #include "rounding.hpp"
+#include "window/timeline/derived.hpp"
 #include "window/timeline/timelines.hpp"
 
 #include <catch2/catch.hpp>
@@ -45,10 +46,11 @@ sources:
     retention: 1d
     columns: {real: {type: float64}, whole: {type: int64}, label: {type: int64, available_after: 1us}}
 request: {}
-features: {n: {from: events, aggregate: count(), window: 1h}}
+features: {open: {from: events, aggregate: sum(whole), where: label is null or label = 1, window: 1h, offset: 1us}}
 )")),
         rows_(contract_, 0, pool_, Rows::Keeping::packed),
-        timelines_(rows_, 0, {{field("real"), true, -1, 4}, {field("whole"), false, -1, 3}, {field("label"), false, 0, 2}}, shape),
+        timelines_(rows_, 0, {{field("real"), true, -1, 4}, {field("whole"), false, -1, 3}, {field("label"), false, 0, 2},
+                              {-1, false, -1, 2, 0, std::make_shared<const DerivedLane>(contract_.features()[0].aggregate, rows_)}}, shape),
         plain_(entities) {}
 
   void insert(EntityId id, const TimelineRow& r) {
@@ -90,7 +92,7 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
   void check(EntityId id, Instant from, bool after_from, Instant to, bool after_to, Instant as_of) const {
     const auto& order = plain_[id];
     std::vector<Row> expected;
-    std::array<LaneSummary, 3> lanes;
+    std::array<LaneSummary, lanes_> lanes;
     std::vector<std::uint64_t> words(timelines_.words());
     Totals totals{0, lanes.data(), words.data()};
     std::array<Timelines::Search, 2> searches{{{from, after_from, {}}, {to, after_to, {}}}};
@@ -113,16 +115,19 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
 
     timelines_.add(first, last, as_of, totals);
     std::uint64_t rows = 0;
-    std::array<Plain, 3> plain;
+    std::array<Plain, lanes_> plain;
     for (const Row row : expected) {
       if (!rows_.counts_at(row, as_of)) continue;
       ++rows;
       if (const auto x = real_of(row)) plain[0].add_real(*x);
       if (const auto n = whole_of(row, "whole")) plain[1].add_whole(*n);
-      if (const auto n = whole_of(row, "label"); n && rows_.stamps[0][row] <= as_of) plain[2].add_whole(*n);
+      auto label = whole_of(row, "label");
+      if (label && rows_.stamps[0][row] > as_of) label.reset();
+      if (label) plain[2].add_whole(*label);
+      if (const auto n = whole_of(row, "whole"); n && label.value_or(1) == 1) plain[3].add_whole(*n);
     }
     REQUIRE(totals.rows == rows);
-    for (std::size_t l = 0; l < 3; ++l) {
+    for (std::size_t l = 0; l < lanes_; ++l) {
       INFO("lane " << l);
       const Lane& lane = timelines_.lanes()[l];
       REQUIRE(lanes[l].count == plain[l].values.size());
@@ -153,6 +158,8 @@ features: {n: {from: events, aggregate: count(), window: 1h}}
   std::size_t powers_compared() const { return powers_; }
 
  private:
+  static constexpr std::size_t lanes_ = 4;
+
   struct Plain {
     std::vector<Decomposed> values;
     std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = std::numeric_limits<std::int64_t>::min();

@@ -135,17 +135,8 @@ void Node::add(std::size_t at, void* child, const Entry& entry) noexcept {
   LaneSummary* const summaries = part<LaneSummary>(own_lanes_) + at * width;
   for (std::size_t l = 0; l < width; ++l) {
     const Entry::Value& value = entry.columns[first_lane + l];
-    if (!value.held) continue;
-    const Lane& lane = lanes[l];
-    LaneSummary& values = summaries[l];
-    const auto bits = static_cast<std::int64_t>(value.bits);
-    if (lane.powers > 1) {
-      LanePowers with(values, part<std::uint64_t>(own_words_) + at * words_ + lane.first_word, lane.powers);
-      lane.real ? with.add_real(bits) : with.add_integer(bits);
-    } else {
-      lane.real ? values.add_real(bits) : values.add_integer(bits);
-    }
-    values.stamped = std::max(values.stamped, value.stamped);
+    summaries[l].stamped = std::max(summaries[l].stamped, value.stamped);
+    if (value.held) add_value(lanes[l], static_cast<std::int64_t>(value.bits), summaries[l], part<std::uint64_t>(own_words_) + at * words_);
   }
   if (at + 1u < size_) settle();
 }

@@ -10,17 +10,21 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 
 namespace featlib {
 
-/// A column of numbers kept beside the times.
+class DerivedLane;
+
+/// Numbers kept beside the times: a column's, or what follows from several.
 struct Lane {
-  int field = 0;
+  int field = 0;                      ///< a bare column
   bool real = false;                  ///< float64; otherwise an integer
-  int gate = -1;                      ///< index into Rows::stamps of a gated field
+  int gate = -1;                      ///< index into Rows::stamps of a gated column
   int powers = 1;                     ///< sums up to x^powers are kept, at most 4
   std::uint32_t first_word = 0;       ///< of those beyond x, among the words of all lanes
+  std::shared_ptr<const DerivedLane> derived{};   ///< in place of the column
 };
 /// Sets the words of lanes behind each other; how many there are.
 inline std::size_t place_words(std::span<Lane> lanes) noexcept {
@@ -41,12 +45,15 @@ constexpr double from_ordered(std::int64_t key) noexcept {
   return std::bit_cast<double>(key < 0 ? std::numeric_limits<std::int64_t>::min() - key : key);
 }
 
+/// A value as a lane keeps it: reals by ordered().
+inline std::int64_t kept(const Lane& lane, Slot value) noexcept { return lane.real ? ordered(value.real()) : value.integer(); }
+
 /// The values of one lane.
 struct LaneSummary {
   int128 sum = 0;                                                    ///< times 2^unit
   std::int64_t least = std::numeric_limits<std::int64_t>::max();     ///< reals by ordered()
   std::int64_t most = std::numeric_limits<std::int64_t>::min();
-  Instant stamped = always;                                          ///< a gated lane: when the last of its cells became known
+  Instant stamped = always;                                          ///< a gated lane: when the last of the cells it reads became known
   std::uint32_t count = 0;                                           ///< values that are not null
   std::int16_t unit = 0;
   bool wide = false;                                                 ///< the sum does not fit: read row by row
@@ -107,6 +114,16 @@ class LanePowers {
   std::uint64_t* sums_;
   int powers_;
 };
+
+/// Adds a value as it is kept to a lane's summary; the lane's words among `words` take its powers.
+inline void add_value(const Lane& lane, std::int64_t value, LaneSummary& into, std::uint64_t* words) noexcept {
+  if (lane.powers > 1) {
+    LanePowers with(into, words + lane.first_word, lane.powers);
+    lane.real ? with.add_real(value) : with.add_integer(value);
+  } else {
+    lane.real ? into.add_real(value) : into.add_integer(value);
+  }
+}
 
 /// Adds lanes' summaries, and their words, to others.
 inline void merge_lanes(std::span<const Lane> lanes, LaneSummary* into, std::uint64_t* into_words, const LaneSummary* more, const std::uint64_t* more_words) noexcept {

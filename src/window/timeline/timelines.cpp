@@ -1,5 +1,7 @@
 #include "window/timeline/timelines.hpp"
 
+#include "window/timeline/derived.hpp"
+
 namespace featlib {
 
 using timeline::bits_between;
@@ -97,7 +99,7 @@ bool Timelines::before(const Place& a, const Place& b) noexcept {
 
 Timelines::Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape)
     : rows_(&rows), source_entity_(source_entity), lanes_(std::move(lanes)), words_(place_words(lanes_)), shape_(shape) {
-  for (const Lane& lane : lanes_) gated_ = gated_ || lane.gate >= 0;
+  for (const Lane& lane : lanes_) gated_ = gated_ || lane.gate >= 0 || (lane.derived && lane.derived->gated());
   entry_.columns.resize(first_lane + lanes_.size());
 }
 
@@ -137,10 +139,11 @@ const Entry& Timelines::read(Row row) {
   for (std::size_t l = 0; l < lanes_.size(); ++l) {
     const Lane& lane = lanes_[l];
     Entry::Value& value = entry_.columns[first_lane + l];
-    const Slot slot = rows_->fields[static_cast<std::size_t>(lane.field)][row];
+    const Slot slot = lane.derived ? lane.derived->on(*rows_, row, never) : rows_->fields[static_cast<std::size_t>(lane.field)][row];
     value.held = !slot.is_null();
-    value.bits = lane.real ? static_cast<std::uint64_t>(ordered(slot.real())) : slot.bits;
-    value.stamped = value.held && lane.gate >= 0 ? rows_->stamps[static_cast<std::size_t>(lane.gate)][row] : always;
+    value.bits = static_cast<std::uint64_t>(kept(lane, slot));
+    if (lane.derived) value.stamped = lane.derived->stamped(*rows_, row);
+    else value.stamped = value.held && lane.gate >= 0 ? rows_->stamps[static_cast<std::size_t>(lane.gate)][row] : always;
   }
   const Instant known = rows_->known_at[row];
   entry_.seen = {known, known, rows_->corrected() ? rows_->hidden_at[row] : never};
@@ -305,8 +308,20 @@ void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, I
   }
   for (std::size_t l = 0; l < lanes_.size(); ++l) {
     std::uint64_t held = block.held(l, rows);
-    if (block.stamped(l) > as_of) without(held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lanes_[l].gate)][row] <= as_of; });
-    block.add(l, lanes_[l], held, out.lanes[l], out.words);
+    const Lane& lane = lanes_[l];
+    if (block.stamped(l) > as_of && lane.derived) {
+      // A row whose cells were not all known yet may have held another value then, or one where it holds none.
+      std::uint64_t same = rows;
+      without(same, [&](Row row) {
+        if (lane.derived->stamped(*rows_, row) <= as_of) return true;
+        if (const Slot then = lane.derived->on(*rows_, row, as_of); !then.is_null()) add_value(lane, kept(lane, then), out.lanes[l], out.words);
+        return false;
+      });
+      held &= same;
+    } else if (block.stamped(l) > as_of) {
+      without(held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lane.gate)][row] <= as_of; });
+    }
+    block.add(l, lane, held, out.lanes[l], out.words);
   }
 }
 

@@ -4,11 +4,14 @@
 /// Shape: rows in the order of SEMANTICS section 2, in blocks of up to 64 that hold times, row numbers and the lanes' values;
 ///        above them a tree of nodes with an exact summary of each child, and of all between it and the last. An entity with few
 ///        rows is one block.
+/// Lanes: a column, or what follows from several by an aggregate's argument and `where` (derived.hpp), evaluated when the row comes
+///        in or changes, as if all its cells were known. Where cells that it reads were not yet at as_of, the row is evaluated anew.
 /// Late:  a row may be put anywhere, taken out or changed: one block changes, and one summary a level.
 /// Gone:  rows older than the state's cutoff stay in the oldest block until all of it is older, and are never looked at: no
 ///        window reaches back to them. Summaries on the left edge of the tree may still hold them; a reading begins with
 ///        single rows and uses none of those.
-/// Cost:  a reading looks at one block and two summaries a level for each end of a window, whatever the window holds.
+/// Cost:  a reading looks at one block and two summaries a level for each end of a window, whatever the window holds; where rows
+///        or cells are not all known at as_of it goes down to the blocks that hold those.
 #pragma once
 
 #include "window/timeline/node.hpp"
@@ -83,7 +86,7 @@ class Timelines {
   /// Rows between two places, the first of which stands before the second or where it stands.
   std::size_t distance(const Place& from, const Place& to) const noexcept;
 
-  /// Adds the rows between two places that count at as_of. A gated cell not yet known is null.
+  /// Adds the rows between two places that count at as_of, with their cells as they are known then.
   void add(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
   /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
   void add_to_block(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
