@@ -187,19 +187,19 @@ void hot_entity(benchmark::State& state) {
   reading.report(state, "read");
 }
 
-/// Reads of one aggregate of doubles over a window of the rows given, which slides by one row a read.
-void aggregate(benchmark::State& state, const std::string& call) {
-  const std::int64_t rows = state.range(0);
+/// Reads of features of one column of doubles, a row a second before each; 200,000 rows are there.
+void features(benchmark::State& state, const std::string& lines) {
   const std::string text = R"(
 featlib: 1
-name: aggregate_bench
+name: features_bench
 version: 1.0.0
 owner: bench@example.com
 entities: {user: {key: user_id, type: int64}}
 sources:
-  payments: {entity: user, event_time: at, delay: 0s, retention: 10d, columns: {x: {type: float64}}}
+  payments: {entity: user, event_time: at, delay: 0s, retention: 10d, columns: {x: {type: float64}, label: {type: bool, available_after: 1d}}}
 request: {}
-features: {read: {from: payments, aggregate: )" + call + ", window: " + std::to_string(rows) + "s}}\n";
+features:
+)" + lines;
   Scorer scorer(Bundle::make(Contract::parse(text).value(), std::nullopt).value(), StateOptions{}, nullptr, nullptr);
   const auto& fields = scorer.contract().sources()[0].fields;
   std::vector<Cell> row(fields.size()), request{Cell::of(std::int64_t{0})};
@@ -211,7 +211,7 @@ features: {read: {from: payments, aggregate: )" + call + ", window: " + std::to_
       row[f] = fields[f].name == "at" ? Cell::of(now) : fields[f].name == "x" ? Cell::of(static_cast<double>(random() % 1'000'000) / 100) : Cell::of(std::int64_t{0});
     scorer.observe(0, row);
   };
-  for (std::int64_t i = 0; i < 2 * rows; ++i) observe();
+  for (std::int64_t i = 0; i < 200'000; ++i) observe();
   ServedFeatures features;
   Stopwatch observing, reading;
   for (auto _ : state) {
@@ -220,6 +220,21 @@ features: {read: {from: payments, aggregate: )" + call + ", window: " + std::to_
   }
   observing.report(state, "observe");
   reading.report(state, "read");
+}
+
+/// One feature over a window of the rows given.
+void aggregate(benchmark::State& state, const std::string& call) {
+  features(state, "  read: {from: payments, aggregate: " + call + ", window: " + std::to_string(state.range(0)) + "s}\n");
+}
+
+/// Sums under as many conditions as given, over six windows each; `label`: and a share of a label that is known a day later.
+void conditions(benchmark::State& state, bool label) {
+  std::string lines;
+  for (std::int64_t c = 0; c < state.range(0); ++c)
+    for (const char* window : {"1m", "10m", "1h", "6h", "12h", "1d"})
+      lines += "  sum_" + std::to_string(c) + "_" + window + ": {from: payments, aggregate: sum(x), window: " + window + (c == 0 ? "" : ", where: x > " + std::to_string(c * 100) + ".0") + "}\n";
+  if (label) lines += "  bad: {from: payments, aggregate: mean(label), window: 1d, offset: 1d}\n";
+  features(state, lines);
 }
 
 std::int64_t iterations() {
@@ -233,6 +248,8 @@ BENCHMARK_CAPTURE(aggregate, std, "std(x)")->Arg(1'000)->Arg(100'000)->Iteration
 BENCHMARK_CAPTURE(aggregate, kurtosis, "kurtosis(x)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(aggregate, count_where, "count(), where: x > 5000.0")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(aggregate, sum_where, "sum(x), where: x > 5000.0")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(conditions, of_rows, false)->Arg(1)->Arg(4)->Arg(16)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(conditions, and_a_label, true)->Arg(1)->Arg(4)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(aggregate, sum_of_expression, "sum(x * 2.0)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "window/timeline/derived.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace featlib {
 namespace {
@@ -102,8 +103,8 @@ struct OnlineWindows::Scratch {
   enum class Kind : std::uint8_t { before, own_instant, behind };
   struct End {
     Kind kind;
-    bool summed_up;                         ///< what stands before it in its block
-    std::uint64_t rows;                     ///< that, and in end_lanes
+    bool summed_up;                         ///< the rows that stand before it in its block
+    std::uint64_t rows;                     ///< those
   };
   struct Run {
     std::size_t first = 0, last = 0;        ///< into ends
@@ -114,27 +115,32 @@ struct OnlineWindows::Scratch {
   std::vector<Timelines::Search> searches;  ///< by end
   std::vector<LaneSummary> end_lanes;       ///< by end, by lane
   std::vector<std::uint64_t> end_words;     ///< by end: beside the lanes, the words of their powers
+  std::vector<std::uint8_t> end_summed;     ///< by end, by lane: whether they hold what stands before it in its block
   std::vector<Timelines::Place> own_rows;   ///< in order
-  std::vector<Run> runs;                    ///< by span
-  std::vector<std::uint64_t> rows;          ///< by span
-  std::vector<LaneSummary> lanes;           ///< by span, by lane
-  std::vector<std::uint64_t> words;         ///< by span
+  std::vector<Run> runs;                    ///< by sums
+  std::vector<std::uint64_t> rows;          ///< by sums
+  std::vector<LaneSummary> lanes;           ///< by sums, by lane
+  std::vector<std::uint64_t> words;         ///< by sums
+  std::vector<std::uint32_t> missing;       ///< lanes that no window with the same head has summed up in its block
   Fetcher fetcher;
   bool fetching = false;
 };
 
 OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), lanes_(lanes_of(step, rows)), scratch_(std::make_unique<Scratch>()) {
   words_ = place_words(lanes_);
-  for (const WindowStep& window : step.windows)
-    if (std::find(spans_.begin(), spans_.end(), window.span) == spans_.end()) spans_.push_back(window.span);
   for (const WindowStep& window : step.windows) {
     const Aggregate& a = *window.aggregate;
     targets_.push_back({window.feature, makes_text(a.kind)});
-    const auto span = std::find(spans_.begin(), spans_.end(), window.span) - spans_.begin();
-    const auto lane = lane_of(window, rows);
-    const auto at = lane ? find_values(lanes_, *lane) : lanes_.end();
-    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(span), lane ? static_cast<int>(at - lanes_.begin()) : -1,
-                        lane ? at->first_word : 0, lane ? at->powers : 1, a.argument_scale, a.kind, a.argument_type, lane && lane->real, !summed(window), a.include_request});
+    const auto values = lane_of(window, rows);
+    const int lane = values ? static_cast<int>(find_values(lanes_, *values) - lanes_.begin()) : -1;
+    const int alone = values && values->gated() ? lane : -1;
+    const auto same = [&](const Sums& sums) { return sums.span == window.span && sums.alone == alone; };
+    auto sums = std::find_if(sums_.begin(), sums_.end(), same);
+    if (sums == sums_.end()) sums = sums_.insert(sums_.end(), {window.span, alone, {}});
+    if (lane >= 0 && std::find(sums->lanes.begin(), sums->lanes.end(), lane) == sums->lanes.end()) sums->lanes.push_back(static_cast<std::uint32_t>(lane));
+    const Lane none, &kept = lane < 0 ? none : lanes_[static_cast<std::size_t>(lane)];
+    readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(sums - sums_.begin()), lane, kept.first_word, kept.powers,
+                        a.argument_scale, a.kind, a.argument_type, kept.real, !summed(window), a.include_request});
   }
 }
 
@@ -159,7 +165,7 @@ void OnlineWindows::read(const Timelines& timelines, EntityId id, const Asked& a
   for (std::size_t w = 0; w < readers_.size(); ++w) {
     const Reader& reader = readers_[w];
     Aggregated value = reader.folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
-    if (scratch_->runs[reader.span].incomplete && value.cause != Cause::error) value = Aggregated::none(Cause::history_incomplete);
+    if (scratch_->runs[reader.sums].incomplete && value.cause != Cause::error) value = Aggregated::none(Cause::history_incomplete);
     out[w] = value;
   }
 }
@@ -179,8 +185,8 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
     return s.ends.size() - 1;
   };
   s.runs.clear();
-  for (const Span& span : spans_) {
-    const Interval interval = interval_of(span, rows_.source(), asked.as_of);
+  for (const Sums& sums : sums_) {
+    const Interval interval = interval_of(sums.span, rows_.source(), asked.as_of);
     const bool own_instant = step_.is_request_source && interval.head_closed && interval.head == asked.as_of;
     s.runs.push_back({end_at(interval.tail_closed ? Kind::before : Kind::behind, interval.tail),
                       end_at(own_instant ? Kind::own_instant : interval.head_closed ? Kind::behind : Kind::before, interval.head), interval.tail < asked.complete_from});
@@ -202,14 +208,22 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
 void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   Scratch& s = *scratch_;
   const std::size_t lanes = lanes_.size();
-  s.rows.assign(spans_.size(), 0);
-  s.lanes.assign(spans_.size() * lanes, LaneSummary{});
-  s.words.assign(spans_.size() * words_, 0);
+  s.rows.assign(sums_.size(), 0);
+  s.lanes.resize(sums_.size() * lanes);
+  s.words.resize(sums_.size() * words_);
   s.end_lanes.resize(s.ends.size() * lanes);
   s.end_words.resize(s.ends.size() * words_);
-  for (std::size_t span = 0; span < spans_.size(); ++span) {
-    Totals out{0, s.lanes.data() + span * lanes, s.words.data() + span * words_};
-    const Scratch::Run& run = s.runs[span];
+  s.end_summed.assign(s.ends.size() * lanes, false);
+  const auto clear = [&](const Totals& out) {
+    for (const std::uint32_t l : out.asked) {
+      out.lanes[l] = {};
+      std::fill_n(out.words + lanes_[l].first_word, powers::words(lanes_[l].powers), 0);
+    }
+  };
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    Totals out{sums_[i].lanes, 0, s.lanes.data() + i * lanes, s.words.data() + i * words_};
+    clear(out);
+    const Scratch::Run& run = s.runs[i];
     const Timelines::Place* from = &s.searches[run.first].place;
     const Timelines::Place& to = s.searches[run.last].place;
     Timelines::Place past_own;
@@ -224,17 +238,19 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
     } else {
       // Windows with one head share what its block holds before it.
       Scratch::End& end = s.ends[run.last];
-      Totals block{end.rows, s.end_lanes.data() + run.last * lanes, s.end_words.data() + run.last * words_};
-      if (!end.summed_up) {
-        std::fill_n(block.lanes, lanes, LaneSummary{});
-        std::fill_n(block.words, words_, 0);
+      s.missing.clear();
+      for (const std::uint32_t l : out.asked)
+        if (!std::exchange(s.end_summed[run.last * lanes + l], true)) s.missing.push_back(l);
+      Totals block{s.missing, 0, s.end_lanes.data() + run.last * lanes, s.end_words.data() + run.last * words_};
+      if (!end.summed_up || !s.missing.empty()) {
+        clear(block);
         timelines.add_block_before(to, as_of, block);
         end = {end.kind, true, block.rows};
       }
       timelines.add_to_block(*from, to, as_of, out);
-      timelines.merge(out, block.rows, block.lanes, block.words);
+      timelines.merge(out, end.rows, block.lanes, block.words);
     }
-    s.rows[span] = out.rows;
+    s.rows[i] = out.rows;
   }
 }
 
@@ -247,11 +263,11 @@ Slot OnlineWindows::own_value(const Reader& reader, const Asked& asked) const no
 }
 
 Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {
-  const std::uint64_t rows = scratch_->rows[reader.span] + reader.include_request;
+  const std::uint64_t rows = scratch_->rows[reader.sums] + reader.include_request;
   if (powers_of(reader.kind) > 1) return moment(reader, timelines, asked);
   if (reader.lane < 0) return rows < reader.min_rows ? Aggregated::none(Cause::insufficient_history) : Aggregated::of(static_cast<std::int64_t>(rows));
 
-  const LaneSummary* values = &scratch_->lanes[reader.span * lanes_.size() + static_cast<std::size_t>(reader.lane)];
+  const LaneSummary* values = &scratch_->lanes[reader.sums * lanes_.size() + static_cast<std::size_t>(reader.lane)];
   LaneSummary with_request;
   if (reader.include_request) {
     with_request = *values;
@@ -281,9 +297,9 @@ Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timeli
 }
 
 Aggregated OnlineWindows::moment(const Reader& reader, const Timelines& timelines, const Asked& asked) {
-  LaneSummary values = scratch_->lanes[reader.span * lanes_.size() + static_cast<std::size_t>(reader.lane)];
+  LaneSummary values = scratch_->lanes[reader.sums * lanes_.size() + static_cast<std::size_t>(reader.lane)];
   std::array<std::uint64_t, powers::most_words> words;
-  std::copy_n(scratch_->words.data() + reader.span * words_ + reader.first_word, powers::words(reader.powers), words.begin());
+  std::copy_n(scratch_->words.data() + reader.sums * words_ + reader.first_word, powers::words(reader.powers), words.begin());
   LanePowers lane(values, words.data(), reader.powers);
   if (reader.include_request)
     if (const Slot own = own_value(reader, asked); !own.is_null()) reader.real ? lane.add_real(ordered(own.real())) : lane.add_integer(own.integer());
@@ -301,7 +317,7 @@ Aggregated OnlineWindows::fold_rows(const Reader& reader, const Timelines& timel
     s.fetcher.begin(timelines, first->place, last->place);
     s.fetching = true;
   }
-  const Scratch::Run& run = s.runs[reader.span];
+  const Scratch::Run& run = s.runs[reader.sums];
   const TimelineView view = s.fetcher.view(rows_);
   return fold(step_, *reader.step, view, asked, {s.fetcher.position(s.searches[run.first].place), s.fetcher.position(s.searches[run.last].place)});
 }

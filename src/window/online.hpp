@@ -1,9 +1,9 @@
 /// The windows of one timeline, read together for one decision from its index.
 ///
-/// Windows with equal spans are summed up once, for all lanes; those that share an end share its place, and what the block there
-/// holds. A lane is an argument under a `where`: features that read the same of each row share one. The request's own row is left
-/// out between two places. What no lane can say (a session, the last rows, an aggregate of single values) is folded row by row,
-/// over rows fetched as they are asked for.
+/// A lane is an argument under a `where`: features that read the same of each row share one. Windows with equal spans are summed up
+/// once, for the lanes they read, but for gated ones: only these go down to rows whose cells are to come. Those that share an end
+/// share its place, and what the block there holds. The request's own row is left out between two places. What no lane can say
+/// (a session, the last rows, an aggregate of single values) is folded row by row, over rows fetched as they are asked for.
 #pragma once
 
 #include <featlib/window/read.hpp>
@@ -42,7 +42,7 @@ class OnlineWindows {
   struct Reader {
     const WindowStep* step;
     std::uint64_t min_rows;
-    std::uint32_t span;                ///< into spans_
+    std::uint32_t sums;                ///< into sums_
     int lane;                          ///< -1: no lane, rows are counted
     std::uint32_t first_word;          ///< of the lane's, among those of all lanes
     int powers;                        ///< of the lane
@@ -52,6 +52,12 @@ class OnlineWindows {
     bool real;                         ///< the lane's values are
     bool folded;
     bool include_request;
+  };
+  /// What is summed up together: a span's lanes that know all of a row at once, or one whose cells come later, so that only it waits for them.
+  struct Sums {
+    Span span;
+    int alone;                         ///< the gated lane, or -1
+    std::vector<std::uint32_t> lanes;
   };
   struct Scratch;
 
@@ -66,7 +72,7 @@ class OnlineWindows {
   const Rows& rows_;
   std::vector<Reader> readers_;        // by window
   std::vector<Target> targets_;
-  std::vector<Span> spans_;
+  std::vector<Sums> sums_;
   std::vector<Lane> lanes_;
   std::size_t words_ = 0;              // of the lanes' powers
   std::unique_ptr<Scratch> scratch_;

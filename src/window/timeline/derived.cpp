@@ -2,6 +2,7 @@
 
 #include "expression/tree.hpp"
 #include "window/fold/on_row.hpp"
+#include "window/timeline/summary.hpp"
 
 #include <algorithm>
 #include <string>
@@ -29,6 +30,8 @@ bool same(const std::optional<Expression>& a, const std::optional<Expression>& b
 }
 
 }  // namespace
+
+bool Lane::gated() const noexcept { return gate >= 0 || (derived && derived->gated()); }
 
 DerivedLane::DerivedLane(const Aggregate& aggregate, const Rows& rows) : aggregate_(&aggregate), of_(what(aggregate.kind)) {
   for (const auto* fields : {&aggregate.argument_fields, &aggregate.where_fields})

@@ -25,6 +25,9 @@ struct Lane {
   int powers = 1;                     ///< sums up to x^powers are kept, at most 4
   std::uint32_t first_word = 0;       ///< of those beyond x, among the words of all lanes
   std::shared_ptr<const DerivedLane> derived{};   ///< in place of the column
+
+  /// Whether some cell that it reads may come later than its row.
+  bool gated() const noexcept;
 };
 /// Sets the words of lanes behind each other; how many there are.
 inline std::size_t place_words(std::span<Lane> lanes) noexcept {
@@ -125,13 +128,13 @@ inline void add_value(const Lane& lane, std::int64_t value, LaneSummary& into, s
   }
 }
 
-/// Adds lanes' summaries, and their words, to others.
+/// Adds what others hold of a lane to its summary and, among the words of all lanes, its powers.
+inline void merge_lane(const Lane& lane, LaneSummary& into, std::uint64_t* into_words, const LaneSummary& more, const std::uint64_t* more_words) noexcept {
+  if (lane.powers > 1) LanePowers(into, into_words + lane.first_word, lane.powers).merge(more, more_words + lane.first_word);
+  else into.merge(more);
+}
 inline void merge_lanes(std::span<const Lane> lanes, LaneSummary* into, std::uint64_t* into_words, const LaneSummary* more, const std::uint64_t* more_words) noexcept {
-  for (std::size_t l = 0; l < lanes.size(); ++l) {
-    const Lane& lane = lanes[l];
-    if (lane.powers > 1) LanePowers(into[l], into_words + lane.first_word, lane.powers).merge(more[l], more_words + lane.first_word);
-    else into[l].merge(more[l]);
-  }
+  for (std::size_t l = 0; l < lanes.size(); ++l) merge_lane(lanes[l], into[l], into_words, more[l], more_words);
 }
 
 /// When some rows count: each from its known_at until its hidden_at.
@@ -155,8 +158,9 @@ struct Summary {
   Visibility seen;
 };
 
-/// What the rows that count at one instant hold; the lanes' summaries and words are the caller's.
+/// What the rows that count at one instant hold of some lanes; all lanes' summaries and words are the caller's.
 struct Totals {
+  std::span<const std::uint32_t> asked;   ///< the lanes that are summed up
   std::uint64_t rows = 0;
   LaneSummary* lanes = nullptr;
   std::uint64_t* words = nullptr;

@@ -2,6 +2,8 @@
 
 #include "window/timeline/derived.hpp"
 
+#include <algorithm>
+
 namespace featlib {
 
 using timeline::bits_between;
@@ -99,7 +101,7 @@ bool Timelines::before(const Place& a, const Place& b) noexcept {
 
 Timelines::Timelines(const Rows& rows, int source_entity, std::vector<Lane> lanes, TimelineShape shape)
     : rows_(&rows), source_entity_(source_entity), lanes_(std::move(lanes)), words_(place_words(lanes_)), shape_(shape) {
-  for (const Lane& lane : lanes_) gated_ = gated_ || lane.gate >= 0 || (lane.derived && lane.derived->gated());
+  for (const Lane& lane : lanes_) gated_ = gated_ || lane.gated();
   entry_.columns.resize(first_lane + lanes_.size());
 }
 
@@ -287,10 +289,8 @@ void Timelines::expire(EntityId id, Instant cutoff) {
 
 // Summing up -------------------------------------------------------------------------------------------------------
 
-bool Timelines::whole(const Summary& summary, const LaneSummary* lanes, Instant as_of) const noexcept {
-  bool whole = summary.seen.all(as_of);
-  for (std::size_t l = 0; gated_ && whole && l < lanes_.size(); ++l) whole = lanes[l].stamped <= as_of;
-  return whole;
+bool Timelines::whole(const Summary& summary, const LaneSummary* lanes, std::span<const std::uint32_t> asked, Instant as_of) const noexcept {
+  return summary.seen.all(as_of) && (!gated_ || std::all_of(asked.begin(), asked.end(), [&](std::uint32_t l) { return lanes[l].stamped <= as_of; }));
 }
 
 void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept {
@@ -306,7 +306,7 @@ void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, I
     without(rows, [&](Row row) { return rows_->counts_at(row, as_of); });
     out.rows += static_cast<std::uint64_t>(std::popcount(rows));
   }
-  for (std::size_t l = 0; l < lanes_.size(); ++l) {
+  for (const std::uint32_t l : out.asked) {
     std::uint64_t held = block.held(l, rows);
     const Lane& lane = lanes_[l];
     if (block.stamped(l) > as_of && lane.derived) {
@@ -327,14 +327,13 @@ void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, I
 
 void Timelines::merge(Totals& out, std::uint64_t rows, const LaneSummary* lanes, const std::uint64_t* words) const noexcept {
   out.rows += rows;
-  if (words_ > 0) return merge_lanes(lanes_, out.lanes, out.words, lanes, words);
-  for (std::size_t l = 0; l < lanes_.size(); ++l) out.lanes[l].merge(lanes[l]);
+  for (const std::uint32_t l : out.asked) merge_lane(lanes_[l], out.lanes[l], out.words, lanes[l], words);
 }
 
 void Timelines::add_children(const Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept {
   const auto add_child = [&](std::size_t at) {
     if (node.summary(at).seen.none(as_of)) return;
-    if (whole(node.summary(at), node.lanes(at), as_of)) return merge(out, node.summary(at).rows, node.lanes(at), node.words(at));
+    if (whole(node.summary(at), node.lanes(at), out.asked, as_of)) return merge(out, node.summary(at).rows, node.lanes(at), node.words(at));
     if (below == 0) {
       const Block& block = *static_cast<const Block*>(node.child(at));
       return add_rows(block, 0, block.size(), as_of, out);
@@ -345,7 +344,7 @@ void Timelines::add_children(const Node& node, std::size_t from, std::size_t to,
   const std::size_t last = node.size() - 1;
   if (from == 0 && to > 0) add_child(from++);
   // What lies behind a child and before the last is summed up already.
-  if (from < to && to >= last && whole(node.between(from - 1), node.between_lanes(from - 1), as_of)) {
+  if (from < to && to >= last && whole(node.between(from - 1), node.between_lanes(from - 1), out.asked, as_of)) {
     merge(out, node.between(from - 1).rows, node.between_lanes(from - 1), node.between_words(from - 1));
     from = last;
   }

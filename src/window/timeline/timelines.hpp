@@ -10,8 +10,8 @@
 /// Gone:  rows older than the state's cutoff stay in the oldest block until all of it is older, and are never looked at: no
 ///        window reaches back to them. Summaries on the left edge of the tree may still hold them; a reading begins with
 ///        single rows and uses none of those.
-/// Cost:  a reading looks at one block and two summaries a level for each end of a window, whatever the window holds; where rows
-///        or cells are not all known at as_of it goes down to the blocks that hold those.
+/// Cost:  a reading looks at one block and two summaries a level for each end of a window, whatever the window holds; where rows,
+///        or cells that its lanes read, are not all known at as_of it goes down to the blocks that hold those.
 #pragma once
 
 #include "window/timeline/node.hpp"
@@ -115,7 +115,7 @@ class Timelines {
   timeline::Block* insert_into(Place& place, const timeline::Entry& entry) const;
   void take_out(Timeline& t, const Place& place) const;
   static void summarize_up(const Place& place);
-  bool whole(const Summary& summary, const LaneSummary* lanes, Instant as_of) const noexcept;
+  bool whole(const Summary& summary, const LaneSummary* lanes, std::span<const std::uint32_t> asked, Instant as_of) const noexcept;
   void add_rows(const timeline::Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept;
   void add_children(const timeline::Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept;
 
