@@ -70,20 +70,57 @@ void gallop(std::span<const Instant> times, const Instant* targets, std::size_t 
   }
 }
 
+bool sequence_rises(const Slot& before, const Slot& after) {
+  if (before.held == Held::value && after.held == Held::value) return before.integer() < after.integer();
+  return sequence_before(before, after);
+}
+
+/// Rows before each row from `from` on: all behind which the instant or the sequence rises.
+void before_own(const Ordered& rows, std::size_t from, std::size_t n, std::uint32_t* out) {
+  const auto rises = [&](std::size_t row) {
+    return rows.times[row - 1] != rows.times[row] || (!rows.sequence.empty() && sequence_rises(rows.sequence[row - 1], rows.sequence[row]));
+  };
+  std::size_t at = from;
+  while (at > 0 && !rises(at)) --at;
+  for (std::size_t row = from; row < from + n; ++row) {
+    if (row > 0 && rises(row)) at = row;
+    out[row - from] = static_cast<std::uint32_t>(at);
+  }
+}
+
 }  // namespace
 
 Merging fastest_merging() noexcept { return has_avx512() ? Merging::avx512 : Merging::steps; }
 
-void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out) {
+void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::optional<std::size_t> own_from, std::span<std::uint32_t* const> out) {
   const std::size_t n = decisions.times.size();
   if (n == 0) return;
   std::array<const Instant*, side_by_side> targets{};
   std::array<std::uint32_t*, side_by_side> positions{};
+  std::size_t waiting = 0;
+  const auto merge_waiting = [&] {
+    const std::size_t count = std::exchange(waiting, 0);
+#ifdef FEATLIB_X86_KERNELS
+    if (merging_ == Merging::avx512) return merge_avx512(count, rows.times.data(), targets.data(), n, positions.data());
+#endif
+    const auto merge = [&](auto edges) { merge_steps(edges, rows.times.data(), targets.data(), n, positions.data()); };
+    switch (count) {
+      case 0: break;
+      case 1: merge(std::make_index_sequence<1>()); break;
+      case 2: merge(std::make_index_sequence<2>()); break;
+      case 3: merge(std::make_index_sequence<3>()); break;
+      default: merge(std::make_index_sequence<4>()); break;
+    }
+  };
   const bool sparse = rows.times.size() / 16 > n;
   for (std::size_t e = 0; e < edges_.size(); ++e) {
+    const Edge edge = edges_[e];
+    if (own_from && edge.own_instant) {
+      before_own(rows, *own_from, n, out[e]);
+      continue;
+    }
     auto& target = targets_[e];
     if (target.size() < n + 1) target.resize(n + 1);
-    const Edge edge = edges_[e];
     if (edge.bucket == 0 && decisions.times[0] >= always + edge.back) {   // they rise: no difference leaves the range
       const Duration back = edge.back - (edge.through && !edge.own_instant);
       for (std::size_t i = 0; i < n; ++i) target[i] = decisions.times[i] - back;
@@ -95,33 +132,17 @@ void EdgeFinder::find(const Ordered& rows, const Ordered& decisions, std::span<s
       gallop(rows.times, target.data(), n, out[e]);
       continue;
     }
-    targets[e % side_by_side] = target.data();
-    positions[e % side_by_side] = out[e];
-    if (e % side_by_side + 1 != side_by_side && e + 1 != edges_.size()) continue;
-#ifdef FEATLIB_X86_KERNELS
-    if (merging_ == Merging::avx512) {
-      merge_avx512(e % side_by_side + 1, rows.times.data(), targets.data(), n, positions.data());
-      continue;
-    }
-#endif
-    const auto merge = [&](auto edges) { merge_steps(edges, rows.times.data(), targets.data(), n, positions.data()); };
-    switch (e % side_by_side) {
-      case 0: merge(std::make_index_sequence<1>()); break;
-      case 1: merge(std::make_index_sequence<2>()); break;
-      case 2: merge(std::make_index_sequence<3>()); break;
-      default: merge(std::make_index_sequence<4>()); break;
-    }
+    targets[waiting] = target.data();
+    positions[waiting] = out[e];
+    if (++waiting == side_by_side) merge_waiting();
   }
-  const auto before = [](Slot row, Slot decision) {
-    if (row.held == Held::value && decision.held == Held::value) return row.integer() < decision.integer();
-    return sequence_before(row, decision);
-  };
+  merge_waiting();
   for (std::size_t e = 0; e < edges_.size(); ++e) {
-    if (!edges_[e].own_instant || rows.sequence.empty()) continue;
+    if (!edges_[e].own_instant || own_from || rows.sequence.empty()) continue;
     for (std::size_t i = 0; i < n; ++i) {
       std::uint32_t& at = out[e][i];
       if (i > 0 && decisions.times[i] == decisions.times[i - 1]) at = out[e][i - 1];   // its sequence is no less
-      while (at < rows.times.size() && rows.times[at] == decisions.times[i] && before(rows.sequence[at], decisions.sequence[i])) ++at;
+      while (at < rows.times.size() && rows.times[at] == decisions.times[i] && sequence_rises(rows.sequence[at], decisions.sequence[i])) ++at;
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <featlib/window/read.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,8 +51,8 @@ class EdgeFinder {
   const std::vector<Edge>& edges() const noexcept { return edges_; }
 
   /// out[e][i] becomes the number of rows before edge e of decision i. `slack` times `never` follow rows.times, and every
-  /// out[e] has room for `slack` more.
-  void find(const Ordered& rows, const Ordered& decisions, std::span<std::uint32_t* const> out);
+  /// out[e] has room for `slack` more. `own_from`: where the decisions are the rows themselves, which is the first.
+  void find(const Ordered& rows, const Ordered& decisions, std::optional<std::size_t> own_from, std::span<std::uint32_t* const> out);
 
  private:
   std::vector<Edge> edges_;

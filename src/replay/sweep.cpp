@@ -62,7 +62,7 @@ constexpr std::uint8_t own_is_null = 2;
 
 Sweep::Sweep(const SweepInput& in, Lines& lines)
     : in_(in), program_(in.program), rows_(in.input.sources[static_cast<std::size_t>(in.step.source)].rows), lines_(lines),
-      timeline_(program_, rows_, in.step.source_entity), edges_(program_.edges), filters_(program_.filters.size()), series_(program_.series.size()),
+      timeline_(program_, rows_, in.step.source_entity), edges_(program_.edges), filters_(program_.filters.size()), series_(program_.series.size()), deciding_(program_, in.own_words, in.decisions.width()),
       places_(program_.places.size()), ranges_(program_.ranges.size()), takes_(program_.takes.size()), values_(program_.windows.size()),
       statuses_(program_.windows.size()), edge_positions_(program_.edges.size()), request_(in.input.requests.fields.size()),
       may_be_mixed_(program_.known_column >= 0 || program_.hidden_column >= 0 || (in.step.is_request_source && !in.own_rows_apart) || in.step.request_member >= 0) {
@@ -73,9 +73,9 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
     positions.resize(capacity + EdgeFinder::slack);
     edge_out_.push_back(positions.data());
   }
-  for (PlaceState& p : places_) sized(p.known_first, p.known_last, p.mixed);
+  for (PlaceState& p : places_) sized(p.nonempty_first, p.known_first, p.known_last, p.mixed);
   none_before_.assign(capacity, 0);
-  for (RangeState& r : ranges_) sized(r.first, r.last, r.count, r.own, r.own_bits);
+  for (RangeState& r : ranges_) sized(r.count, r.moved_first, r.moved_last, r.own);
   for (TakeState& t : takes_) sized(t.wide, t.bits, t.null);
   for (auto& v : values_) v.resize(capacity);
   for (auto& s : statuses_) s.resize(capacity);
@@ -117,7 +117,7 @@ void Sweep::run(std::size_t from, std::size_t to) {
 void Sweep::sweep(std::size_t group) {
   if (group < in_.rows.groups()) timeline_.load(in_.rows.records(group), in_.rows.size(group));
   else timeline_.load(nullptr, 0);
-  load_decisions(group);
+  if (&in_.decisions != &in_.rows || !deciding_.share(timeline_)) deciding_.load(in_.decisions.records(group), in_.decisions.size(group));
   for (std::size_t f = 0; f < filters_.size(); ++f) prepare(filters_[f], program_.filters[f]);
   for (std::size_t s = 0; s < series_.size(); ++s) prepare(series_[s], program_.series[s]);
   for (Stack& stack : stacks_) {
@@ -134,28 +134,6 @@ void Sweep::sweep(std::size_t group) {
     filled_ += n;
     if (filled_ == capacity) flush();
   }
-}
-
-void Sweep::load_decisions(std::size_t group) {
-  const std::size_t n = in_.decisions.size(group), width = in_.decisions.width();
-  const std::uint64_t* const records = in_.decisions.records(group);
-  deciding_.resize(n);
-  for (std::size_t i = 0; i < n; ++i) deciding_[i] = records + i * width;
-  const auto as_of = [](const std::uint64_t* record) { return static_cast<Instant>(record[0]); };
-  const bool by_sequence = program_.own_sequence_column >= 0;
-  const std::size_t word = by_sequence ? Dealt::head_words + own_word(program_.own_sequence_column) : 0;
-  const std::uint64_t null = by_sequence ? std::uint64_t{1} << (32 + own_word(program_.own_sequence_column)) : 0;
-  const auto earlier = [&](const std::uint64_t* a, const std::uint64_t* b) {
-    if (a[0] != b[0] || !by_sequence) return as_of(a) < as_of(b);
-    const bool x = a[1] & null, y = b[1] & null;
-    return x != y ? x : !x && static_cast<std::int64_t>(a[word]) < static_cast<std::int64_t>(b[word]);
-  };
-  if (!std::is_sorted(deciding_.begin(), deciding_.end(), earlier)) std::stable_sort(deciding_.begin(), deciding_.end(), earlier);
-  reach(as_of_, n);
-  for (std::size_t i = 0; i < n; ++i) as_of_[i] = as_of(deciding_[i]);
-  if (!by_sequence) return;
-  reach(sequence_, n);
-  for (std::size_t i = 0; i < n; ++i) sequence_[i] = own(i, program_.own_sequence_column);
 }
 
 void Sweep::prepare(FilterState& state, const Filter& filter) {
@@ -196,7 +174,7 @@ void Sweep::prepare(SeriesState& state, const Series& series) {
     for (const Range& range : program_.ranges)
       if (range.own_column >= 0 && &program_.series[static_cast<std::size_t>(range.series)] == &series)
         for (std::size_t i = 0; i < deciding_.size(); ++i)
-          if (const Slot value = own(i, range.own_column); !value.is_null()) exponents.add(value.bits);
+          if (const Slot value = deciding_.slot(range.own_column, i); !value.is_null()) exponents.add(value.bits);
     state.fits = exponents.fit(state.values.size() + 1, series.powers);
     if (!state.fits) return;
     unit = exponents.unit();
@@ -209,10 +187,8 @@ void Sweep::prepare(SeriesState& state, const Series& series) {
 }
 
 void Sweep::answer(std::size_t from, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    decisions_[filled_ + i] = static_cast<Row>(deciding_[from + i][1]);
-    asked_[filled_ + i] = as_of_[from + i];
-  }
+  std::copy_n(deciding_.order() + from, n, decisions_.data() + filled_);
+  std::copy_n(deciding_.as_of() + from, n, asked_.data() + filled_);
   own_series_ = -1;
   own_from_ = from;
   place(from, n);
@@ -232,13 +208,17 @@ void Sweep::answer(std::size_t from, std::size_t n) {
 }
 
 void Sweep::place(std::size_t from, std::size_t n) {
-  const std::size_t by_sequence = program_.own_sequence_column >= 0 ? n : 0;
-  edges_.find(timeline_.ordered(), {{as_of_.data() + from, n}, {sequence_.data() + (by_sequence ? from : 0), by_sequence}}, edge_out_);
+  edges_.find(timeline_.ordered(), deciding_.ordered(from, n), deciding_.are_rows() ? std::optional(from) : std::nullopt, edge_out_);
   for (std::size_t p = 0; p < places_.size(); ++p) {
     const Place& place = program_.places[p];
     if (place.last < 0) continue;   // folded: it finds its own positions
-    places_[p].first = place.first < 0 ? none_before_.data() : edge_positions_[static_cast<std::size_t>(place.first)].data();
-    places_[p].last = edge_positions_[static_cast<std::size_t>(place.last)].data();
+    PlaceState& state = places_[p];
+    state.last = edge_positions_[static_cast<std::size_t>(place.last)].data();
+    state.first = none_before_.data();
+    if (place.first < 0) continue;
+    const std::uint32_t* const first = edge_positions_[static_cast<std::size_t>(place.first)].data();
+    for (std::size_t i = 0; i < n; ++i) state.nonempty_first[i] = std::min(first[i], state.last[i]);
+    state.first = state.nonempty_first.data();
   }
   if (may_be_mixed_) cut_to_known(n);
 }
@@ -266,7 +246,7 @@ void Sweep::cut_to_known(std::size_t n) {
     for (std::size_t place = 0; place < places_.size(); ++place) {
       if (program_.places[place].last < 0) continue;
       PlaceState& p = places_[place];
-      const std::uint32_t last = p.last[i], first = std::min(p.first[i], last);
+      const std::uint32_t last = p.last[i], first = p.first[i];
       // Rows of a union at the request's own instant are its own member's or another's.
       const bool own_instant = in_union && last > 0 && timeline_.times()[last - 1] == asked_[at];
       p.mixed[i] = own_row || own_instant || (!none_behind && last > known) || timeline_.corrected(first, last);
@@ -292,53 +272,47 @@ bool Sweep::is_before(Row row, Row decision) const noexcept {
 void Sweep::find(RangeState& state, const Range& range, std::size_t from, std::size_t n) {
   const PlaceState& place = places_[static_cast<std::size_t>(range.place)];
   const FilterState& filter = filters_[static_cast<std::size_t>(range.filter)];
-  std::uint32_t* const first = state.first.data() + filled_;
-  std::uint32_t* const last = state.last.data() + filled_;
-  std::uint32_t* const count = state.count.data() + filled_;
-  std::uint8_t* const own_counts = state.own.data() + filled_;
-  for (std::size_t i = 0; i < n; ++i) {
-    last[i] = place.last[i];
-    first[i] = std::min(place.first[i], place.last[i]);
-  }
+  state.first = place.first;
+  state.last = place.last;
   // Whether the request passes, then whether it has a value.
+  std::uint8_t* const own_counts = state.own.data();
   std::fill_n(own_counts, n, range.include_request);
   if (range.own_filter >= 0)
     for (std::size_t i = 0; i < n; ++i) {
-      const Slot truth = own(from + i, range.own_filter);
+      const Slot truth = deciding_.slot(range.own_filter, from + i);
       own_counts[i] = !truth.is_null() && truth.bits != 0;
     }
-  if (range.last)
+  if (range.last) {
     for (std::size_t i = 0; i < n; ++i) {
       const auto rank = [&](std::uint32_t position) { return filter.all ? position : filter.rank[position]; };
-      const std::int64_t low = rank(first[i]), high = rank(last[i]), kept = std::max(low, high - (*range.last - own_counts[i]));
-      if (kept > low) first[i] = kept < high ? (filter.all ? static_cast<std::uint32_t>(kept) : filter.at[static_cast<std::size_t>(kept)]) : last[i];
+      const std::int64_t low = rank(place.first[i]), high = rank(place.last[i]), kept = std::max(low, high - (*range.last - own_counts[i]));
+      state.moved_first[i] = kept <= low ? place.first[i] : kept == high ? place.last[i] : filter.all ? static_cast<std::uint32_t>(kept) : filter.at[static_cast<std::size_t>(kept)];
     }
+    state.first = state.moved_first.data();
+  }
   const bool of_rows = range.series < 0;
   const SeriesState* const series = of_rows ? nullptr : &series_[static_cast<std::size_t>(range.series)];
   if (of_rows ? !filter.all : !series->all) {
     const std::uint32_t* const rank = (of_rows ? filter.rank : series->rank).data();
     for (std::size_t i = 0; i < n; ++i) {
-      first[i] = rank[first[i]];
-      last[i] = rank[last[i]];
+      state.moved_first[i] = rank[state.first[i]];
+      state.moved_last[i] = rank[state.last[i]];
     }
+    state.first = state.moved_first.data();
+    state.last = state.moved_last.data();
   }
   if (range.own_column >= 0) {
-    const bool keeps_nulls = program_.series[static_cast<std::size_t>(range.series)].keeps_nulls;
-    const std::size_t word = own_word(range.own_column);
-    std::uint64_t* const bits = state.own_bits.data() + filled_;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::uint64_t* const record = deciding_[from + i];
-      const bool null = (record[1] >> (32 + word)) & 1;
-      bits[i] = record[Dealt::head_words + word];
-      if (null && !keeps_nulls) own_counts[i] = 0;
-      if (null && keeps_nulls && own_counts[i]) own_counts[i] = own_is_null;
+    state.own_bits = deciding_.values(range.own_column) + from;
+    if (deciding_.has_nulls(range.own_column)) {
+      const bool keeps_nulls = program_.series[static_cast<std::size_t>(range.series)].keeps_nulls;
+      for (std::size_t i = 0; i < n; ++i)
+        if (own_counts[i] && deciding_.is_null(range.own_column, from + i)) own_counts[i] = keeps_nulls ? own_is_null : 0;
     }
   }
-  if (!range.include_request) {
-    for (std::size_t i = 0; i < n; ++i) count[i] = last[i] - first[i];
-    return;
-  }
-  for (std::size_t i = 0; i < n; ++i) count[i] = last[i] - first[i] + (own_counts[i] != 0);
+  std::uint32_t* const count = state.count.data() + filled_;
+  for (std::size_t i = 0; i < n; ++i) count[i] = state.last[i] - state.first[i];
+  if (range.include_request)
+    for (std::size_t i = 0; i < n; ++i) count[i] += own_counts[i] != 0;
 }
 
 void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
@@ -346,27 +320,25 @@ void Sweep::sum(TakeState& state, const Take& take, std::size_t n) {
   const Range& what = program_.ranges[static_cast<std::size_t>(take.range)];
   const Series& series = program_.series[static_cast<std::size_t>(what.series)];
   const SeriesState& values = series_[static_cast<std::size_t>(what.series)];
-  const std::size_t end = filled_ + n;
+  const std::uint32_t *const first = range.first, *const last = range.last;
+  const std::uint8_t* const own_counts = what.include_request ? range.own.data() : nullptr;
   if (series.narrow) {
-    for (std::size_t at = filled_; at < end; ++at) {
-      std::int64_t sum = values.narrow.between(range.first[at], range.last[at]);
-      if (what.include_request && range.own[at]) sum += static_cast<std::int64_t>(range.own_bits[at]);
-      state.bits[at] = static_cast<std::uint64_t>(sum);
-    }
+    std::uint64_t* const bits = state.bits.data() + filled_;
+    for (std::size_t i = 0; i < n; ++i) bits[i] = static_cast<std::uint64_t>(values.narrow.between(first[i], last[i]));
+    for (std::size_t i = 0; own_counts && i < n; ++i)
+      if (own_counts[i]) bits[i] += range.own_bits[i];
     return;
   }
   if (!values.fits) return;
-  const std::uint32_t *const first = range.first.data(), *const last = range.last.data();
-  int128* const wide = state.wide.data();
-  for (std::size_t at = filled_; at < end; ++at) wide[at] = values.wide.between(first[at], last[at]);
-  if (!what.include_request) return;
-  if (series.real) {
-    const int128* const own = own_in_unit(what.series, what.own_column, range, n);
-    for (std::size_t at = filled_; at < end; ++at) state.wide[at] += range.own[at] ? own[at - filled_] : 0;
-    return;
+  int128* const wide = state.wide.data() + filled_;
+  if (!own_counts) {
+    for (std::size_t i = 0; i < n; ++i) wide[i] = values.wide.between(first[i], last[i]);
+  } else if (series.real) {
+    const int128* const own = own_in_unit(what.series, what.own_column, n);
+    for (std::size_t i = 0; i < n; ++i) wide[i] = values.wide.between(first[i], last[i]) + (own_counts[i] ? own[i] : 0);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) wide[i] = values.wide.between(first[i], last[i]) + (own_counts[i] ? static_cast<std::int64_t>(range.own_bits[i]) : 0);
   }
-  for (std::size_t at = filled_; at < end; ++at)
-    if (range.own[at]) state.wide[at] += static_cast<std::int64_t>(range.own_bits[at]);
 }
 
 void Sweep::add_powers(TakeState& state, const Take& take, std::size_t n) {
@@ -380,35 +352,41 @@ void Sweep::add_powers(TakeState& state, const Take& take, std::size_t n) {
     std::fill_n(state.words.data() + filled_ * width, n * width, 0);
     return;
   }
-  for (std::size_t at = filled_; at < filled_ + n; ++at) values.powers.between(range.first[at], range.last[at], state.words.data() + at * width);
+  std::uint64_t* const words = state.words.data() + filled_ * width;
+  for (std::size_t i = 0; i < n; ++i) values.powers.between(range.first[i], range.last[i], words + i * width);
   if (!what.include_request) return;
-  const int128* const own = series.real ? own_in_unit(what.series, what.own_column, range, n) : nullptr;
-  for (std::size_t at = filled_; at < filled_ + n; ++at) {
-    if (!range.own[at]) continue;
-    const int128 x = own ? own[at - filled_] : static_cast<int128>(static_cast<std::int64_t>(range.own_bits[at]));
-    powers::add(state.words.data() + at * width, series.powers, magnitude(x), x < 0);
+  const int128* const own = series.real ? own_in_unit(what.series, what.own_column, n) : nullptr;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!range.own[i]) continue;
+    const int128 x = own ? own[i] : static_cast<int128>(static_cast<std::int64_t>(range.own_bits[i]));
+    powers::add(words + i * width, series.powers, magnitude(x), x < 0);
   }
 }
 
 /// The request's values as the sums of a series count them; windows of one series ask for the same.
-const int128* Sweep::own_in_unit(int series, int column, const RangeState& range, std::size_t n) {
+const int128* Sweep::own_in_unit(int series, int column, std::size_t n) {
   if (own_series_ == series && own_column_ == column) return own_.data();
   own_series_ = series;
   own_column_ = column;
-  const int unit = series_[static_cast<std::size_t>(series)].unit;
-  const auto null = std::uint64_t{1} << (32 + own_word(column));
-  for (std::size_t i = 0; i < n; ++i)
-    own_[i] = deciding_[own_from_ + i][1] & null ? 0 : in_unit(std::bit_cast<double>(range.own_bits[filled_ + i]), unit);
+  const SeriesState& state = series_[static_cast<std::size_t>(series)];
+  if (deciding_.are_rows() && state.all && static_cast<int>(deciding_.word(column)) == program_.series[static_cast<std::size_t>(series)].column) {
+    const auto from = static_cast<std::uint32_t>(own_from_);   // the series holds the value of the decision's own row
+    for (std::uint32_t i = 0; i < n; ++i) own_[i] = state.wide.between(from + i, from + i + 1);
+    return own_.data();
+  }
+  const std::uint64_t* const bits = deciding_.values(column) + own_from_;
+  for (std::size_t i = 0; i < n; ++i) own_[i] = deciding_.is_null(column, own_from_ + i) ? 0 : in_unit(std::bit_cast<double>(bits[i]), state.unit);
   return own_.data();
 }
 
 void Sweep::newest(TakeState& state, const Take& take, std::size_t n) {
   const RangeState& range = ranges_[static_cast<std::size_t>(take.range)];
   const FilterState& filter = filters_[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].filter)];
-  for (std::size_t at = filled_; at < filled_ + n; ++at) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t at = filled_ + i;
     if (range.count[at] == 0) continue;
-    const std::uint32_t position = range.last[at] - 1;
-    state.bits[at] = static_cast<std::uint64_t>(range.own[at] ? asked_[at] : timeline_.times()[filter.all ? position : filter.at[position]]);
+    const std::uint32_t position = range.last[i] - 1;
+    state.bits[at] = static_cast<std::uint64_t>(range.own[i] ? asked_[at] : timeline_.times()[filter.all ? position : filter.at[position]]);
   }
 }
 
@@ -418,18 +396,19 @@ void Sweep::nth(TakeState& state, const Take& take, std::size_t n) {
   const Series& series = program_.series[static_cast<std::size_t>(what.series)];
   const SeriesState& values = series_[static_cast<std::size_t>(what.series)];
   const bool nulls = series.keeps_nulls && timeline_.has_nulls(series.column);
-  for (std::size_t at = filled_; at < filled_ + n; ++at) {
-    const std::int64_t stored = range.last[at] - range.first[at];
-    const bool own = what.include_request && range.own[at];
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t at = filled_ + i;
+    const std::int64_t stored = range.last[i] - range.first[i];
+    const bool own = what.include_request && range.own[i];
     // Which of the stored values, oldest first; `stored` is the request.
     const std::int64_t wanted = take.kind == Take::Kind::oldest ? 0 : stored - 1 + own - take.nth;
     if (wanted < 0 || wanted >= stored + own) {
       state.null[at] = true;
     } else if (wanted == stored) {
-      state.bits[at] = range.own_bits[at];
-      state.null[at] = range.own[at] == own_is_null;
+      state.bits[at] = range.own_bits[i];
+      state.null[at] = range.own[i] == own_is_null;
     } else {
-      const std::size_t position = range.first[at] + static_cast<std::size_t>(wanted);
+      const std::size_t position = range.first[i] + static_cast<std::size_t>(wanted);
       state.bits[at] = values.values[position];
       state.null[at] = nulls && timeline_.is_null(series.column, values.all ? position : values.at[position]);
     }
@@ -446,20 +425,20 @@ template <class Entries>
 void Sweep::extrema(Stack& stack, Entries& entries, std::size_t n) {
   using T = typename Entries::Value;
   const auto values = series_[static_cast<std::size_t>(stack.series)].values;
-  for (std::size_t at = filled_; at < filled_ + n; ++at)
+  for (std::size_t i = 0; i < n; ++i)
     for (const int t : stack.takes) {
       const auto r = static_cast<std::size_t>(program_.takes[static_cast<std::size_t>(t)].range);
       const RangeState& range = ranges_[r];
-      for (; stack.pushed < range.last[at]; ++stack.pushed) entries.push(std::bit_cast<T>(values[stack.pushed]), stack.pushed);
-      if (range.count[at] == 0) continue;
-      std::uint64_t& out = takes_[static_cast<std::size_t>(t)].bits[at];
-      const bool own = program_.ranges[r].include_request && range.own[at];
-      if (range.first[at] == range.last[at]) {
-        out = range.own_bits[at];
+      for (; stack.pushed < range.last[i]; ++stack.pushed) entries.push(std::bit_cast<T>(values[stack.pushed]), stack.pushed);
+      if (range.count[filled_ + i] == 0) continue;
+      std::uint64_t& out = takes_[static_cast<std::size_t>(t)].bits[filled_ + i];
+      const bool own = program_.ranges[r].include_request && range.own[i];
+      if (range.first[i] == range.last[i]) {
+        out = range.own_bits[i];
         continue;
       }
-      T best = entries.from(range.first[at]);
-      if (own) best = Entries::better(std::bit_cast<T>(range.own_bits[at]), best);
+      T best = entries.from(range.first[i]);
+      if (own) best = Entries::better(std::bit_cast<T>(range.own_bits[i]), best);
       out = std::bit_cast<std::uint64_t>(best);
     }
 }

@@ -1,6 +1,7 @@
 // One thread's work on a timeline step: entity after entity, each with all its decisions.
 #pragma once
 
+#include "replay/deciding.hpp"
 #include "replay/extrema.hpp"
 #include "replay/lines.hpp"
 #include "replay/own_rows.hpp"
@@ -74,14 +75,18 @@ class Sweep {
   struct PlaceState {
     const std::uint32_t* first;
     const std::uint32_t* last;
+    Batch<std::uint32_t> nonempty_first;            ///< not behind the last
     Batch<std::uint32_t> known_first, known_last;   ///< cut to the rows that are known, where some may not be
     Batch<std::uint8_t> mixed;         ///< some unknown row stands before a known one, or a hidden one or the request's own may be inside
   };
   struct RangeState {
-    Batch<std::uint32_t> first, last;  ///< positions of rows that pass, or of values
-    Batch<std::uint32_t> count;        ///< the request included
+    Batch<std::uint32_t> count;        ///< by decision of the batch; the request included
+    // By decision of those at hand:
+    const std::uint32_t* first;        ///< positions of rows that pass, or of values: the place's,
+    const std::uint32_t* last;
+    Batch<std::uint32_t> moved_first, moved_last;   ///< or these
     Batch<std::uint8_t> own;           ///< whether the request counts
-    Batch<std::uint64_t> own_bits;
+    const std::uint64_t* own_bits;
   };
   struct TakeState {
     Batch<int128> wide;                ///< sums, in units of 2^unit
@@ -95,7 +100,6 @@ class Sweep {
   };
 
   void sweep(std::size_t group);
-  void load_decisions(std::size_t group);
   void prepare(FilterState& state, const Filter& filter);
   void prepare(SeriesState& state, const Series& series);
   void answer(std::size_t from, std::size_t n);
@@ -104,7 +108,7 @@ class Sweep {
   void find(RangeState& state, const Range& range, std::size_t from, std::size_t n);
   void sum(TakeState& state, const Take& take, std::size_t n);
   void add_powers(TakeState& state, const Take& take, std::size_t n);
-  const int128* own_in_unit(int series, int column, const RangeState& range, std::size_t n);
+  const int128* own_in_unit(int series, int column, std::size_t n);
   void newest(TakeState& state, const Take& take, std::size_t n);
   void nth(TakeState& state, const Take& take, std::size_t n);
   void extrema(Stack& stack, std::size_t n);
@@ -116,12 +120,6 @@ class Sweep {
 
   /// The request's own row mostly happened at as_of, where it is not before the request: only a lesser sequence makes it so.
   bool is_before(Row row, Row decision) const noexcept;
-  std::size_t own_word(int column) const noexcept { return in_.own_words[static_cast<std::size_t>(column)]; }
-  Slot own(std::size_t decision, int column) const noexcept {
-    const std::uint64_t* record = deciding_[decision];
-    const std::size_t word = own_word(column);
-    return (record[1] >> (32 + word)) & 1 ? Slot{} : Slot{record[Dealt::head_words + word], Held::value};
-  }
 
   const SweepInput& in_;
   const Program& program_;
@@ -134,14 +132,12 @@ class Sweep {
   std::vector<FilterState> filters_;
   std::vector<SeriesState> series_;
   std::vector<Stack> stacks_;
-  std::vector<const std::uint64_t*> deciding_;        ///< its decisions' records, in order
-  PagedVector<Instant> as_of_;
-  std::vector<Slot> sequence_;
+  Deciding deciding_;
 
   // The batch.
   std::size_t filled_ = 0;
   int own_series_ = -1, own_column_ = -1;              ///< what own_ holds, for the decisions from own_from_ on
-  std::size_t own_from_ = 0;
+  std::size_t own_from_ = 0;                           ///< the first of the decisions at hand
   Batch<int128> own_;
   std::vector<Row> decisions_;
   Batch<Instant> asked_;

@@ -23,6 +23,9 @@ class Timeline {
   /// Whether some row holds nothing in a column, and which.
   bool has_nulls(int column) const noexcept { return (all_nulls_ >> column) & 1; }
   bool is_null(int column, std::size_t position) const noexcept { return (nulls_[position] >> column) & 1; }
+  /// The same as masks of columns: of some row, and by row where some holds nothing.
+  std::uint32_t all_nulls() const noexcept { return all_nulls_; }
+  const std::uint32_t* nulls() const noexcept { return nulls_.data(); }
 
   // The two questions whose answers let positions stand for visible rows; retention and copies are settled before.
   /// Rows become known one after another, mostly: at as_of the first `rows` are. False where some row behind an unknown one is known.

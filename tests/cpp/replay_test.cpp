@@ -56,7 +56,7 @@ TEST_CASE("edges stand where counting says, however rows and decisions are merge
       std::vector<std::vector<std::uint32_t>> found(edges.size(), std::vector<std::uint32_t>(n + EdgeFinder::slack));
       std::vector<std::uint32_t*> out;
       for (auto& positions : found) out.push_back(positions.data());
-      finder.find({{times.data(), rows}, row_sequence}, {asked, sequence}, out);
+      finder.find({{times.data(), rows}, row_sequence}, {asked, sequence}, std::nullopt, out);
       for (std::size_t e = 0; e < edges.size(); ++e)
         for (std::size_t i = 0; i < n; ++i) {
           std::uint32_t before = 0;
@@ -65,6 +65,38 @@ TEST_CASE("edges stand where counting says, however rows and decisions are merge
           INFO("merging " << static_cast<int>(merging) << ", edge " << e << ", decision " << i << " of " << n << ", rows " << rows);
           REQUIRE(found[e][i] == before);
         }
+    }
+  }
+}
+
+TEST_CASE("decisions that are the rows themselves have the edges of any others at their instants") {
+  Random random(featlib::testing::first_seed());
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t rows = 1 + static_cast<std::size_t>(random.below(80));
+    const int step = random.pick<int>({1, 3, 20});
+    const bool by_sequence = random.percent(70);
+    std::vector<Instant> times(rows);
+    std::vector<Slot> sequence(by_sequence ? rows : 0);
+    for (std::size_t i = 1; i < rows; ++i) times[i] = times[i - 1] + random.below(step);
+    for (std::size_t i = 1; i < sequence.size(); ++i)
+      if (times[i] == times[i - 1]) sequence[i] = sequence[i - 1].is_null() && random.percent(50) ? Slot{} : Slot{sequence[i - 1].bits + static_cast<std::uint64_t>(random.below(2)), Held::value};
+      else if (random.percent(70)) sequence[i] = {7, Held::value};
+    times.insert(times.end(), EdgeFinder::slack, never);
+    const std::size_t from = static_cast<std::size_t>(random.below(static_cast<int>(rows))), n = 1 + static_cast<std::size_t>(random.below(static_cast<int>(rows - from)));
+    const Ordered all{{times.data(), rows}, sequence}, some{{times.data() + from, n}, by_sequence ? std::span<const Slot>(sequence).subspan(from, n) : std::span<const Slot>()};
+    const std::vector<Edge> edges{{5, true, false}, {0, true, true}, {5, false, false}, {9, false, false}, {2, true, false}, {1, false, false}};
+    for (const Merging merging : mergings()) {
+      std::vector<std::vector<std::uint32_t>> own(edges.size(), std::vector<std::uint32_t>(n + EdgeFinder::slack)), other = own;
+      const auto find = [&](std::optional<std::size_t> own_from, std::vector<std::vector<std::uint32_t>>& found) {
+        std::vector<std::uint32_t*> out;
+        for (auto& positions : found) out.push_back(positions.data());
+        EdgeFinder(edges, merging).find(all, some, own_from, out);
+        for (auto& positions : found) positions.resize(n);
+      };
+      find(from, own);
+      find(std::nullopt, other);
+      INFO("merging " << static_cast<int>(merging) << ", decisions " << from << " to " << from + n << " of " << rows << ", FEATLIB_SEED=" << featlib::testing::first_seed());
+      REQUIRE(own == other);
     }
   }
 }
