@@ -246,36 +246,44 @@ FEATLIB_TARGET_INLINE __m512i ways_of(__m512i results) noexcept {
   return way;
 }
 
-/// Tiles between the vectors and the sum: the sum of one chunk, a chain of dependent additions, runs beside the vectors of
-/// the next.
-constexpr std::size_t chunk = 32;
+/// Eight words just stored, each of which is forwarded; a vector of them would not be.
+FEATLIB_TARGET_INLINE __m512i eight_words(const u64* from) noexcept {
+  __m128d two[4];
+  for (int i = 0; i < 4; ++i) two[i] = _mm_loadh_pd(_mm_load_sd(reinterpret_cast<const double*>(from + 2 * i)), reinterpret_cast<const double*>(from + 2 * i + 1));
+  const __m256d low = _mm256_set_m128d(two[1], two[0]), high = _mm256_set_m128d(two[3], two[2]);
+  return _mm512_castpd_si512(_mm512_insertf64x4(_mm512_castpd256_pd512(low), high, 1));
+}
 
-template <int registers, class X, class S>
+/// Tiles between the tests and the sum, which is a chain of dependent additions and runs beside the tests of the next.
+constexpr std::size_t at_once = 16;
+
+/// Adds the leaves of `n` tiles, at most `at_once`: a constant leaves no loop, whose end would not be foreseen.
+template <bool deep, int registers, class S>
+FEATLIB_TARGET_INLINE S add_tiles(const Tiles<S>& tiles, const Lookup<registers>& lookup, const u8* bytes, std::size_t first, std::size_t n, S sum) noexcept {
+  const u8 *columns = tiles.narrow_column.data() + 64 * first, *ks = tiles.k.data() + 64 * first;
+  const S* leaves = tiles.leaves.data() + 64 * first;
+  alignas(64) u64 words[at_once], ways[at_once];
+  for (std::size_t i = n; i < at_once; ++i) words[i] = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const __m512i value = look_up<registers>(lookup, _mm512_load_si512(columns + 64 * i));
+    _store_mask64(reinterpret_cast<__mmask64*>(words + i), _mm512_cmpgt_epu8_mask(value, _mm512_load_si512(ks + 64 * i)));
+  }
+  for (std::size_t i = 0; i < n; i += 8) _mm512_store_si512(ways + i, ways_of(eight_words(words + i)));
+  const Below<S> below(tiles);
+  for (std::size_t i = 0; i < n; ++i) sum += deep ? below.leaf(first + i, static_cast<u32>(ways[i]), bytes, 1) : leaves[64 * i + ways[i]];
+  return sum;
+}
+
+template <bool deep, int registers, class X, class S>
 FEATLIB_TARGET void sum_one(const Compiled<X, S>& model, const u8* bytes, S* out) noexcept {
-  const Tiles<S>& tiles = model.tiles;
   Lookup<registers> lookup;
   for (int i = 0; i < registers; ++i) lookup.part[i] = _mm512_load_si512(bytes + 64 * i);
-  const u8 *columns = tiles.narrow_column.data(), *ks = tiles.k.data();
-  const S* leaves = tiles.leaves.data();
-  const bool deep = !tiles.rounds.empty();
-  const Below<S> below(tiles);
-  alignas(64) u64 results[chunk] = {};
-  alignas(64) u64 ways[chunk];
   for (std::size_t o = 0; o < model.outputs.size(); ++o) {
     S sum = model.outputs[o].base;
+    std::size_t tile = model.outputs[o].first;
     const std::size_t last = model.outputs[o].last;
-    for (std::size_t first = model.outputs[o].first; first < last; first += chunk) {
-      const std::size_t n = last - first < chunk ? last - first : chunk;
-      for (std::size_t i = 0; i < n; ++i) {
-        const __m512i value = look_up<registers>(lookup, _mm512_load_si512(columns + 64 * (first + i)));
-        _store_mask64(reinterpret_cast<__mmask64*>(results + i), _mm512_cmpgt_epu8_mask(value, _mm512_load_si512(ks + 64 * (first + i))));
-      }
-      for (std::size_t i = 0; i < n; i += 8) _mm512_store_si512(ways + i, ways_of(_mm512_load_si512(results + i)));
-      if (deep)
-        for (std::size_t i = 0; i < n; ++i) sum += below.leaf(first + i, static_cast<u32>(ways[i]), bytes, 1);
-      else
-        for (std::size_t i = 0; i < n; ++i) sum += leaves[64 * (first + i) + ways[i]];
-    }
+    for (; tile + at_once <= last; tile += at_once) sum = add_tiles<deep>(model.tiles, lookup, bytes, tile, at_once, sum);
+    if (tile < last) sum = add_tiles<deep>(model.tiles, lookup, bytes, tile, last - tile, sum);
     out[o] = sum;
   }
 }
@@ -285,9 +293,10 @@ FEATLIB_TARGET void one(const Compiled<X, S>& model, const X* row, S* out) noexc
   const std::size_t columns = model.ranks.columns;
   alignas(64) u8 bytes[256 + 64];
   rank_one(model.ranks, row, bytes);
-  if (columns <= 64) return sum_one<1>(model, bytes, out);
-  if (columns <= 128) return sum_one<2>(model, bytes, out);
-  sum_one<4>(model, bytes, out);
+  const bool deep = !model.tiles.rounds.empty();
+  if (columns <= 64) return deep ? sum_one<true, 1>(model, bytes, out) : sum_one<false, 1>(model, bytes, out);
+  if (columns <= 128) return deep ? sum_one<true, 2>(model, bytes, out) : sum_one<false, 2>(model, bytes, out);
+  deep ? sum_one<true, 4>(model, bytes, out) : sum_one<false, 4>(model, bytes, out);
 }
 
 // ---- a block of rows -----------------------------------------------------------------------------------------------
@@ -495,7 +504,7 @@ template <class X, class S>
 const Kernel<X, S>* avx512_kernel() noexcept {
   static constexpr Kernel<X, S> kernel{
       "avx512",
-      {&one<X, S>, &block<X, S>, 26, 256, 0, 0, Avx512<1>::plane_levels<S>},
+      {&one<X, S>, &block<X, S>, 30, 256, 0, 0, Avx512<1>::plane_levels<S>},
       {&one_of_tables<X, S>, &tables_block<Avx512<1>, X, S>, 30, 256, Avx512<1>::lanes, 0, Avx512<1>::plane_levels<S>}};
   return runs_here() ? &kernel : nullptr;
 }
