@@ -9,8 +9,11 @@
 namespace featlib::replaying {
 namespace {
 
-double divided(int128 sum, std::uint32_t count, int unit) noexcept {
-  return round_quotient(sum, count ? count : 1, unit).value_or(std::numeric_limits<double>::quiet_NaN());
+/// NaN beyond the double range, which `within` then no longer is.
+double divided(int128 sum, std::uint32_t count, int unit, bool& within) noexcept {
+  const auto result = round_quotient(sum, count ? count : 1, unit);
+  within &= result.has_value();
+  return result.value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 #ifdef FEATLIB_X86_KERNELS
@@ -56,21 +59,24 @@ __attribute__((target("fma"))) bool propose(int128 sum, double n, double& out) n
   return std::fabs(lacking - half) > half * clearance && (bits & fraction_mask) != 0;
 }
 
-__attribute__((target("fma"))) void round_fma(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double scale, double* out) noexcept {
+__attribute__((target("fma"))) bool round_fma(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double scale, double* out) noexcept {
+  bool within = true;
   for (std::size_t i = 0; i < n; ++i) {
     const double count = counts && counts[i] ? counts[i] : 1.0;
     double result;
-    out[i] = propose(sums[i], count, result) ? result * scale : divided(sums[i], counts ? counts[i] : 1, unit);
+    out[i] = propose(sums[i], count, result) ? result * scale : divided(sums[i], counts ? counts[i] : 1, unit, within);
   }
+  return within;
 }
 
 /// The same, eight at a time.
-__attribute__((target("avx512f,avx512dq,fma"))) void round_avx512(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double scale,
+__attribute__((target("avx512f,avx512dq,fma"))) bool round_avx512(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double scale,
                                                                   double* out) noexcept {
   const __m512i lows = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), highs = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
   const __m512i fraction = _mm512_set1_epi64(static_cast<long long>(fraction_mask)), exponent = _mm512_set1_epi64(static_cast<long long>(exponent_mask));
   const __m512i most_high = _mm512_set1_epi64(1ll << 53);
   const __m512d zero = _mm512_setzero_pd();
+  bool within = true;
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
     const __m512i first = _mm512_loadu_si512(sums + i), second = _mm512_loadu_si512(sums + i + 4);
@@ -100,10 +106,10 @@ __attribute__((target("avx512f,avx512dq,fma"))) void round_avx512(const int128* 
     _mm512_storeu_pd(out + i, _mm512_mul_pd(result, _mm512_set1_pd(scale)));
     for (auto left = static_cast<unsigned>(static_cast<__mmask8>(~(fits & (exact | clear)))); left; left &= left - 1) {
       const std::size_t at = i + static_cast<std::size_t>(std::countr_zero(left));
-      out[at] = divided(sums[at], counts ? counts[at] : 1, unit);
+      out[at] = divided(sums[at], counts ? counts[at] : 1, unit, within);
     }
   }
-  round_fma(sums + i, counts ? counts + i : nullptr, n - i, unit, scale, out + i);
+  return round_fma(sums + i, counts ? counts + i : nullptr, n - i, unit, scale, out + i) && within;
 }
 
 __attribute__((target("avx512f,avx512dq"))) std::size_t divide_avx512(const std::int64_t* sums, const std::uint32_t* counts, std::size_t n, double* out) noexcept {
@@ -124,16 +130,15 @@ Proposal fastest_proposal() noexcept {
   return has_avx512() ? Proposal::avx512 : Proposal::fma;
 }
 
-void round_quotients(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double* out, Proposal proposal) noexcept {
+bool round_quotients(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double* out, Proposal proposal) noexcept {
 #ifdef FEATLIB_X86_KERNELS
   double scale;
-  if (proposal != Proposal::integers && scale_of(unit, scale)) {
-    if (proposal == Proposal::avx512) round_avx512(sums, counts, n, unit, scale, out);
-    else round_fma(sums, counts, n, unit, scale, out);
-    return;
-  }
+  if (proposal != Proposal::integers && scale_of(unit, scale))
+    return proposal == Proposal::avx512 ? round_avx512(sums, counts, n, unit, scale, out) : round_fma(sums, counts, n, unit, scale, out);
 #endif
-  for (std::size_t i = 0; i < n; ++i) out[i] = divided(sums[i], counts ? counts[i] : 1, unit);
+  bool within = true;
+  for (std::size_t i = 0; i < n; ++i) out[i] = divided(sums[i], counts ? counts[i] : 1, unit, within);
+  return within;
 }
 
 void divide(const std::int64_t* sums, const std::uint32_t* counts, std::size_t n, double* out, [[maybe_unused]] Proposal proposal) noexcept {

@@ -17,8 +17,8 @@ enum class Proposal { integers, fma, avx512 };
 /// The fastest that this machine can do.
 Proposal fastest_proposal() noexcept;
 
-/// `counts` may be null: sums alone. A count of 0 gives anything; a result beyond the double range is NaN.
-void round_quotients(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double* out, Proposal proposal = fastest_proposal()) noexcept;
+/// `counts` may be null: sums alone. A count of 0 gives anything; a result beyond the double range is NaN. False where there is one.
+bool round_quotients(const int128* sums, const std::uint32_t* counts, std::size_t n, int unit, double* out, Proposal proposal = fastest_proposal()) noexcept;
 
 /// sums[i] / counts[i] for sums within 2^53, which one division rounds; a count of 0 gives anything.
 void divide(const std::int64_t* sums, const std::uint32_t* counts, std::size_t n, double* out, Proposal proposal = fastest_proposal()) noexcept;

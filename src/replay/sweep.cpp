@@ -39,17 +39,19 @@ Aggregated whole_sum(int128 sum, bool mean, std::uint32_t count, const Aggregate
   return Aggregated::of(static_cast<std::int64_t>(sum));
 }
 
-/// Mostly there is a value: eight causes at once say so.
-template <class Then>
-void for_each_not_ok(const Cause* causes, std::size_t n, Then&& then) {
+/// What a window shows, by cause: ok shows its value. Mostly there is one, and eight causes at once say so.
+void show(const FeatureValue* shown, const Cause* causes, std::size_t n, std::uint64_t* bits, Status* status) {
   static_assert(sizeof(Cause) == 1 && static_cast<int>(Cause::ok) == 0);
+  std::fill_n(status, n, shown[0].status);
   for (std::size_t i = 0; i < n; i += 8) {
-    std::uint64_t eight = 0;
-    const std::size_t end = std::min(n, i + 8);
-    std::memcpy(&eight, causes + i, end - i);
+    std::uint64_t eight = 1;
+    if (n - i >= 8) std::memcpy(&eight, causes + i, 8);
     if (eight == 0) continue;
-    for (std::size_t at = i; at < end; ++at)
-      if (causes[at] != Cause::ok) then(at);
+    for (std::size_t at = i, end = std::min(n, i + 8); at < end; ++at) {
+      const FeatureValue& instead = shown[static_cast<std::size_t>(causes[at])];
+      bits[at] = causes[at] == Cause::ok ? bits[at] : instead.bits;
+      status[at] = instead.status;
+    }
   }
 }
 
@@ -560,10 +562,8 @@ void Sweep::finish(std::size_t w) {
       if (series.real) {
         const auto& state = series_[static_cast<std::size_t>(program_.ranges[static_cast<std::size_t>(take.range)].series)];
         auto* const results = reinterpret_cast<double*>(out);
-        round_quotients(taken.wide.data(), mean ? count : nullptr, n, state.unit, results);
-        bool any = false;
-        for (std::size_t i = 0; i < n; ++i) any |= results[i] != results[i];
-        for (std::size_t i = 0; any && i < n; ++i)
+        const bool within = round_quotients(taken.wide.data(), mean ? count : nullptr, n, state.unit, results);
+        for (std::size_t i = 0; !within && i < n; ++i)
           if (results[i] != results[i]) cause[i] = Cause::error;
       } else if (series.narrow) {
         if (mean) divide(reinterpret_cast<const std::int64_t*>(taken.bits.data()), count, n, reinterpret_cast<double*>(out));
@@ -591,13 +591,7 @@ void Sweep::finish(std::size_t w) {
     }
     return;
   }
-  const auto& missing = missing_[w];
-  std::fill_n(status, n, missing[0].status);
-  for_each_not_ok(cause, n, [&](std::size_t i) {
-    const FeatureValue& shown = missing[static_cast<std::size_t>(cause[i])];
-    out[i] = shown.bits;
-    status[i] = shown.status;
-  });
+  show(missing_[w].data(), cause, n, out, status);
 }
 
 }  // namespace featlib::replaying
