@@ -2,8 +2,9 @@
 ///
 /// A lane is an argument under a `where`: features that read the same of each row share one. Windows with equal spans are summed up
 /// once, for the lanes they read, but for gated ones: only these go down to rows whose cells are to come. Those that share an end
-/// share its place, and what the block there holds. The request's own row is left out between two places. What no lane can say
-/// (a session, the last rows, an aggregate of single values) is folded row by row, over rows fetched as they are asked for.
+/// share its place, and what the block there holds. The last n rows begin where n of them stand behind. The request's own row is left
+/// out between two places; where it stands in a window of the last rows, these are folded. So is what no lane can say (a session,
+/// an aggregate of single values): row by row, over rows fetched as they are asked for.
 #pragma once
 
 #include <featlib/window/read.hpp>
@@ -11,6 +12,7 @@
 #include "window/timeline/timelines.hpp"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -57,12 +59,19 @@ class OnlineWindows {
   struct Sums {
     Span span;
     int alone;                         ///< the gated lane, or -1
+    std::optional<std::uint64_t> last; ///< only so many rows of the span,
+    int passing;                       ///< of those that this lane holds a value of, or -1: of all,
+    const WindowStep* includes;        ///< and of the request if it passes; null where it is not included
     std::vector<std::uint32_t> lanes;
+
+    bool same(const Sums& o) const noexcept {
+      return span == o.span && alone == o.alone && last == o.last && passing == o.passing && (includes == nullptr) == (o.includes == nullptr);
+    }
   };
   struct Scratch;
 
   void place_ends(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own);
-  void sum_up(const Timelines& timelines, Instant as_of);
+  void sum_up(const Timelines& timelines, const Asked& asked);
   Slot own_value(const Reader& reader, const Asked& asked) const noexcept;
   Aggregated value_of(const Reader& reader, const Timelines& timelines, const Asked& asked);
   Aggregated moment(const Reader& reader, const Timelines& timelines, const Asked& asked);

@@ -17,6 +17,7 @@
 #include "window/timeline/node.hpp"
 
 #include <array>
+#include <optional>
 
 namespace featlib {
 
@@ -86,6 +87,9 @@ class Timelines {
   /// Rows between two places, the first of which stands before the second or where it stands.
   std::size_t distance(const Place& from, const Place& to) const noexcept;
 
+  /// The last place between two behind which `n` rows that count at as_of stand, or as many as there are; of a lane, rows that hold a
+  /// value. It is not gated.
+  Place back(const Place& from, const Place& to, std::uint64_t n, std::optional<std::uint32_t> lane, Instant as_of) const noexcept;
   /// Adds the rows between two places that count at as_of, with their cells as they are known then.
   void add(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
   /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
@@ -116,6 +120,7 @@ class Timelines {
   void take_out(Timeline& t, const Place& place) const;
   static void summarize_up(const Place& place);
   bool whole(const Summary& summary, const LaneSummary* lanes, std::span<const std::uint32_t> asked, Instant as_of) const noexcept;
+  std::uint64_t counted(const timeline::Block& block, std::uint64_t rows, Instant as_of) const noexcept;
   void add_rows(const timeline::Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept;
   void add_children(const timeline::Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept;
 
