@@ -99,6 +99,12 @@ Sweep::Sweep(const SweepInput& in, Lines& lines)
     if (stack == stacks_.end()) stack = stacks_.insert(stacks_.end(), Stack{range.series, edge, least, {}, 0, {}, {}, {}, {}});
     stack->takes.push_back(static_cast<int>(t));
   }
+  slid_.resize(program_.windows.size());
+  sliding_groups_ = sliding_groups(in.step, rows_, [&](std::size_t w) { return program_.windows[w].take >= 0; });
+  for (const SlidingGroup& group : sliding_groups_) {
+    sliding_.emplace_back(group, rows_);
+    for (const std::size_t w : group.windows) slid_[w].resize(capacity);
+  }
   if (in.input.plan->request_key() >= 0) request_fields_.push_back(in.input.plan->request_key());
   if (in.step.request_sequence >= 0) request_fields_.push_back(in.step.request_sequence);
   for (const WindowStep& window : in.step.windows) {
@@ -129,6 +135,7 @@ void Sweep::sweep(std::size_t group) {
     stack.least_whole.clear();
     stack.greatest_whole.clear();
   }
+  for (SlidingWindow& window : sliding_) window.forget();
   for (std::size_t from = 0; from < deciding_.size();) {
     const std::size_t n = std::min(capacity - filled_, deciding_.size() - from);
     answer(from, n);
@@ -206,6 +213,7 @@ void Sweep::answer(std::size_t from, std::size_t n) {
     }
   }
   for (Stack& stack : stacks_) extrema(stack, n);
+  slide(n);
   fold_rest(n);
 }
 
@@ -445,10 +453,59 @@ void Sweep::extrema(Stack& stack, Entries& entries, std::size_t n) {
     }
 }
 
+/// A decision of the batch, as windows are read for it.
+Asked Sweep::ask(std::size_t at) {
+  for (const int f : request_fields_) request_[static_cast<std::size_t>(f)] = in_.input.requests.fields[static_cast<std::size_t>(f)][decisions_[at]];
+  Asked asked;
+  asked.as_of = asked_[at];
+  asked.complete_from = in_.complete_from;
+  asked.request = request_;
+  compare_with_request(*in_.input.plan, in_.step, asked);
+  asked.made = &in_.made;
+  return asked;
+}
+
+Positions Sweep::positions_of(const Window& window, const Asked& asked, std::size_t i) const {
+  const Place& place = program_.places[static_cast<std::size_t>(window.place)];
+  if (place.last < 0) return locate(in_.step, place.span, timeline_.view(), asked);
+  const std::size_t last = edge_positions_[static_cast<std::size_t>(place.last)][i];
+  return {place.first < 0 ? 0 : std::min<std::size_t>(edge_positions_[static_cast<std::size_t>(place.first)][i], last), last};
+}
+
+/// Decision after decision, each group of windows moves on; one in which some row does not count is folded.
+void Sweep::slide(std::size_t n) {
+  const TimelineView view = timeline_.view();
+  const auto time_of = [&](SlidingWindow::Key position) { return view.times[static_cast<std::size_t>(position)]; };
+  const auto rows_between = [](SlidingWindow::Key a, SlidingWindow::Key b) { return b - a; };
+  const auto each_row = [&](SlidingWindow::Key a, SlidingWindow::Key b, auto&& use) {
+    for (; a < b; ++a) use(a, view.order[static_cast<std::size_t>(a)]);
+  };
+  for (std::size_t g = 0; g < sliding_groups_.size(); ++g) {
+    const SlidingGroup& group = sliding_groups_[g];
+    const Window& any = program_.windows[group.windows.front()];
+    const PlaceState& state = places_[static_cast<std::size_t>(any.place)];
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t at = filled_ + i;
+      for (const std::size_t w : group.windows) slid_[w][i] = false;
+      if (may_be_mixed_ && state.mixed[i]) continue;
+      const Asked asked = ask(at);
+      const Positions positions{std::min(state.first[i], state.last[i]), state.last[i]};
+      const auto first = static_cast<SlidingWindow::Key>(positions.first), last = static_cast<SlidingWindow::Key>(positions.last);
+      if (!sliding_[g].worth_moving(first, last, rows_between)) continue;
+      const auto as_window = [&](std::size_t w) { return window::Window{in_.step, *program_.windows[w].step, view, asked, positions}; };
+      sliding_[g].move(as_window(group.windows.front()), first, last, {}, each_row, time_of);
+      for (const std::size_t w : group.windows) {
+        const WindowStep& step = *program_.windows[w].step;
+        folded_.push_back({at, w, unless_incomplete(step, rows_, asked, sliding_[g].value(as_window(w), time_of))});
+        slid_[w][i] = true;
+      }
+    }
+  }
+}
+
 void Sweep::fold_rest(std::size_t n) {
   for (std::size_t w = 0; w < program_.windows.size(); ++w) {
     const Window& window = program_.windows[w];
-    const Place& place = program_.places[static_cast<std::size_t>(window.place)];
     const Range* range = nullptr;
     const std::vector<int>* gates = nullptr;
     bool all = window.take < 0;
@@ -462,24 +519,13 @@ void Sweep::fold_rest(std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t at = filled_ + i;
       const PlaceState& state = places_[static_cast<std::size_t>(window.place)];
+      if (!slid_[w].empty() && slid_[w][i]) continue;
       const bool fast = !all && !(may_be_mixed_ && state.mixed[i]) &&
                         std::all_of(gates->begin(), gates->end(), [&](int gate) { return timeline_.open(gate, state.last[i], asked_[at]); });
       if (fast) continue;
-      for (const int f : request_fields_) request_[static_cast<std::size_t>(f)] = in_.input.requests.fields[static_cast<std::size_t>(f)][decisions_[at]];
-      Asked asked;
-      asked.as_of = asked_[at];
-      asked.complete_from = in_.complete_from;
-      asked.request = request_;
-      compare_with_request(*in_.input.plan, in_.step, asked);
-      asked.made = &in_.made;
-      const TimelineView view = timeline_.view();
-      Positions positions;
-      if (place.last < 0) positions = locate(in_.step, place.span, view, asked);
-      else {
-        positions.last = edge_positions_[static_cast<std::size_t>(place.last)][i];
-        positions.first = place.first < 0 ? 0 : std::min<std::size_t>(edge_positions_[static_cast<std::size_t>(place.first)][i], positions.last);
-      }
-      folded_.push_back({at, w, unless_incomplete(*window.step, rows_, asked, fold(in_.step, *window.step, view, asked, positions))});
+      const Asked asked = ask(at);
+      const Positions positions = positions_of(window, asked, i);
+      folded_.push_back({at, w, unless_incomplete(*window.step, rows_, asked, fold(in_.step, *window.step, timeline_.view(), asked, positions))});
     }
   }
 }

@@ -8,6 +8,7 @@
 #include "replay/program.hpp"
 #include "replay/sums.hpp"
 #include "replay/timeline.hpp"
+#include "window/sliding/sliding.hpp"
 
 #include <array>
 
@@ -114,7 +115,10 @@ class Sweep {
   void extrema(Stack& stack, std::size_t n);
   template <class Entries>
   void extrema(Stack& stack, Entries& entries, std::size_t n);
+  void slide(std::size_t n);
   void fold_rest(std::size_t n);
+  Asked ask(std::size_t at);
+  Positions positions_of(const Window& window, const Asked& asked, std::size_t i) const;
   void flush();
   void finish(std::size_t window);
 
@@ -132,6 +136,8 @@ class Sweep {
   std::vector<FilterState> filters_;
   std::vector<SeriesState> series_;
   std::vector<Stack> stacks_;
+  std::vector<SlidingGroup> sliding_groups_;
+  std::vector<SlidingWindow> sliding_;                ///< by group
   Deciding deciding_;
 
   // The batch.
@@ -145,6 +151,7 @@ class Sweep {
   std::vector<RangeState> ranges_;
   std::vector<TakeState> takes_;
   std::vector<Folded> folded_;
+  std::vector<Batch<std::uint8_t>> slid_;             ///< by window: it has its value, among those folded; empty for windows that do not slide
   std::vector<Batch<std::uint64_t>> values_;          ///< by window
   std::vector<Batch<Status>> statuses_;
   Batch<Cause> causes_;

@@ -13,11 +13,9 @@ namespace featlib {
 namespace {
 
 /// Whether a window's value follows from a lane's summary, or from the number of rows.
-bool summed(const WindowStep& step, const Rows& rows) {
+bool summed(const WindowStep& step) {
   const Aggregate& a = *step.aggregate;
-  if (step.span.gap) return false;
-  // Which rows are the last that pass is not known ahead where cells are to come.
-  if (a.last && std::any_of(a.where_fields.begin(), a.where_fields.end(), [&](int field) { return rows.gate_of(field) >= 0; })) return false;
+  if (a.last || step.span.gap) return false;
   switch (a.kind) {
     case AggregateKind::count: return true;
     case AggregateKind::share: return a.literal.has_value();
@@ -31,18 +29,11 @@ bool summed(const WindowStep& step, const Rows& rows) {
 
 std::optional<Lane> lane_of(const WindowStep& step, const Rows& rows) {
   const Aggregate& a = *step.aggregate;
-  if (!summed(step, rows) || (a.kind == AggregateKind::count && !a.where)) return std::nullopt;
+  if (!summed(step) || (a.kind == AggregateKind::count && !a.where)) return std::nullopt;
   if (a.argument_is_column && !a.where && a.kind != AggregateKind::share)
     return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0]), powers_of(a.kind), 0, nullptr};
   auto derived = std::make_shared<const DerivedLane>(a, rows);
   return Lane{-1, derived->real(), -1, powers_of(a.kind), 0, std::move(derived)};
-}
-
-/// The lane whose values tell which rows are the last ones: those that `where` lets in.
-std::optional<Lane> last_of(const WindowStep& step, const Rows& rows) {
-  const Aggregate& a = *step.aggregate;
-  if (!summed(step, rows) || !a.last || !a.where) return std::nullopt;
-  return Lane{.real = false, .derived = std::make_shared<const DerivedLane>(DerivedLane::of_rows(a, rows))};
 }
 
 /// Where a lane's values stand among some.
@@ -118,7 +109,7 @@ struct OnlineWindows::Scratch {
   struct Run {
     std::size_t first = 0, last = 0;        ///< into ends
     bool incomplete = false;
-    bool folded = false;                    ///< the last rows are to be found one by one
+    Instant from = 0, to = 0;               ///< the instants from the one on and before the other are inside: all, or all but some of the request's own
   };
 
   std::vector<End> ends;
@@ -134,28 +125,27 @@ struct OnlineWindows::Scratch {
   std::vector<std::uint32_t> missing;       ///< lanes that no window with the same head has summed up in its block
   Fetcher fetcher;
   bool fetching = false;
+  std::vector<bool> slid;                   ///< by window: it has its value
+  std::vector<Instant> disturbed;
+  std::vector<Row> uncounted;
 };
 
-OnlineWindows::OnlineWindows(const TimelineStep& step, const Rows& rows) : step_(step), rows_(rows), lanes_(lanes_of(step, rows)), scratch_(std::make_unique<Scratch>()) {
+OnlineWindows::OnlineWindows(const TimelineStep& step, Rows& rows) : step_(step), rows_(rows), lanes_(lanes_of(step, rows)), scratch_(std::make_unique<Scratch>()) {
   words_ = place_words(lanes_);
-  const auto place_of = [&](const std::optional<Lane>& values) { return values ? static_cast<int>(find_values(lanes_, *values) - lanes_.begin()) : -1; };
+  groups_ = sliding_groups(step, rows, [&](std::size_t w) { return summed(step.windows[w]); });
   for (const WindowStep& window : step.windows) {
     const Aggregate& a = *window.aggregate;
     targets_.push_back({window.feature, makes_text(a.kind)});
     const auto values = lane_of(window, rows);
-    const int lane = place_of(values), passing = place_of(last_of(window, rows));
-    const bool folded = !summed(window, rows);
-    Sums wanted{window.span, values && values->gated() ? lane : -1, std::nullopt, passing, nullptr, {}};
-    if (a.last && !folded) {
-      wanted.last = static_cast<std::uint64_t>(*a.last);
-      if (a.include_request) wanted.includes = &window;
-    }
-    auto sums = std::find_if(sums_.begin(), sums_.end(), [&](const Sums& s) { return s.same(wanted); });
-    if (sums == sums_.end()) sums = sums_.insert(sums_.end(), std::move(wanted));
+    const int lane = values ? static_cast<int>(find_values(lanes_, *values) - lanes_.begin()) : -1;
+    const int alone = values && values->gated() ? lane : -1;
+    const auto same = [&](const Sums& sums) { return sums.span == window.span && sums.alone == alone; };
+    auto sums = std::find_if(sums_.begin(), sums_.end(), same);
+    if (sums == sums_.end()) sums = sums_.insert(sums_.end(), {window.span, alone, {}});
     if (lane >= 0 && std::find(sums->lanes.begin(), sums->lanes.end(), lane) == sums->lanes.end()) sums->lanes.push_back(static_cast<std::uint32_t>(lane));
     const Lane none, &kept = lane < 0 ? none : lanes_[static_cast<std::size_t>(lane)];
     readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(sums - sums_.begin()), lane, kept.first_word, kept.powers,
-                        a.argument_scale, a.kind, a.argument_type, kept.real, folded, a.include_request});
+                        a.argument_scale, a.kind, a.argument_type, kept.real, !summed(window), a.include_request});
   }
 }
 
@@ -164,22 +154,23 @@ OnlineWindows::~OnlineWindows() = default;
 
 std::vector<Lane> OnlineWindows::lanes_of(const TimelineStep& step, const Rows& rows) {
   std::vector<Lane> out;
-  for (const WindowStep& window : step.windows)
-    for (const auto& lane : {lane_of(window, rows), last_of(window, rows)}) {
-      if (!lane) continue;
-      if (const auto known = find_values(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
-      else out.push_back(*lane);
-    }
+  for (const WindowStep& window : step.windows) {
+    const auto lane = lane_of(window, rows);
+    if (!lane) continue;
+    if (const auto known = find_values(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
+    else out.push_back(*lane);
+  }
   return out;
 }
 
-void OnlineWindows::read(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out) {
+void OnlineWindows::read(Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out) {
   scratch_->fetching = false;
   place_ends(timelines, id, asked, own);
-  sum_up(timelines, asked);
+  sum_up(timelines, asked.as_of);
+  slide(timelines, id, asked, own, out);
   for (std::size_t w = 0; w < readers_.size(); ++w) {
     const Reader& reader = readers_[w];
-    Aggregated value = reader.folded || scratch_->runs[reader.sums].folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
+    Aggregated value = scratch_->slid[w] ? out[w] : reader.folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
     if (scratch_->runs[reader.sums].incomplete && value.cause != Cause::error) value = Aggregated::none(Cause::history_incomplete);
     out[w] = value;
   }
@@ -203,8 +194,10 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
   for (const Sums& sums : sums_) {
     const Interval interval = interval_of(sums.span, rows_.source(), asked.as_of);
     const bool own_instant = step_.is_request_source && interval.head_closed && interval.head == asked.as_of;
+    const auto after = [](Instant instant, bool is_after) { return is_after && instant < never ? instant + 1 : instant; };
     s.runs.push_back({end_at(interval.tail_closed ? Kind::before : Kind::behind, interval.tail),
-                      end_at(own_instant ? Kind::own_instant : interval.head_closed ? Kind::behind : Kind::before, interval.head), interval.tail < asked.complete_from});
+                      end_at(own_instant ? Kind::own_instant : interval.head_closed ? Kind::behind : Kind::before, interval.head), interval.tail < asked.complete_from,
+                      after(interval.tail, !interval.tail_closed), after(interval.head, interval.head_closed && !own_instant)});
   }
   timelines.find(id, s.searches);
   for (std::size_t e = 0; e < s.ends.size(); ++e) {
@@ -220,8 +213,7 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
   std::sort(s.own_rows.begin(), s.own_rows.end(), Timelines::before);
 }
 
-void OnlineWindows::sum_up(const Timelines& timelines, const Asked& asked) {
-  const Instant as_of = asked.as_of;
+void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   Scratch& s = *scratch_;
   const std::size_t lanes = lanes_.size();
   s.rows.assign(sums_.size(), 0);
@@ -239,22 +231,10 @@ void OnlineWindows::sum_up(const Timelines& timelines, const Asked& asked) {
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     Totals out{sums_[i].lanes, 0, s.lanes.data() + i * lanes, s.words.data() + i * words_};
     clear(out);
-    Scratch::Run& run = s.runs[i];
+    const Scratch::Run& run = s.runs[i];
     const Timelines::Place* from = &s.searches[run.first].place;
     const Timelines::Place& to = s.searches[run.last].place;
-    Timelines::Place past_own, last_rows;
-    if (sums_[i].last) {
-      const auto own_inside = [&](const Timelines::Place& own) { return !Timelines::before(own, *from) && Timelines::before(own, to); };
-      if (std::any_of(s.own_rows.begin(), s.own_rows.end(), own_inside)) {
-        run.folded = true;
-        continue;
-      }
-      const WindowStep* const includes = sums_[i].includes;
-      const std::uint64_t n = *sums_[i].last - (includes && window::request_passes(*includes, rows_, asked.request));
-      const auto passing = sums_[i].passing < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(sums_[i].passing));
-      last_rows = timelines.back(*from, to, n, passing, as_of);
-      from = &last_rows;
-    }
+    Timelines::Place past_own;
     for (const Timelines::Place& own : s.own_rows) {
       if (Timelines::before(own, *from) || !Timelines::before(own, to)) continue;
       timelines.add(*from, own, as_of, out);
@@ -288,6 +268,92 @@ Slot OnlineWindows::own_value(const Reader& reader, const Asked& asked) const no
   if (!lane.derived) return asked.request[static_cast<std::size_t>(reader.step->argument_request[0])];
   if (!window::request_passes(*reader.step, rows_, asked.request)) return {};
   return lane.derived->of(rows_, window::argument_on_request(*reader.step, rows_, asked.request));
+}
+
+void OnlineWindows::slide(Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out) {
+  Scratch& s = *scratch_;
+  s.slid.assign(readers_.size(), false);
+  if (groups_.empty()) return;
+  auto entity = sliding_.find(id);
+  if (entity != sliding_.end() && !timelines.take_disturbed(id, s.disturbed))
+    for (SlidingWindow& window : entity->second.windows) window.clear();
+
+  Instant until = always;
+  bool any = false;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const Scratch::Run& run = s.runs[readers_[groups_[g].windows.front()].sums];
+    const bool many = timelines.distance(s.searches[run.first].place, s.searches[run.last].place) >= timelines.shape().sliding;
+    if (entity == sliding_.end()) {
+      if (!many) continue;
+      if (sliding_.size() >= forget_at_) forget_stale(timelines, asked.as_of);
+      entity = sliding_.emplace(id, Sliding{}).first;
+      s.disturbed.clear();
+      for (const SlidingGroup& group : groups_) entity->second.windows.emplace_back(group, rows_, &rows_.pool());
+    }
+    SlidingWindow& window = entity->second.windows[g];
+    any = any || many;
+    if (!many) window.clear();
+    else if (slide(window, groups_[g], timelines, id, asked, own, out)) until = std::max(until, window.last());
+  }
+  if (entity == sliding_.end()) return;
+  entity->second.asked = asked.as_of;
+  if (until != always) timelines.watch(id, until);
+  if (!any) sliding_.erase(entity);
+}
+
+/// One group's windows; false, and nothing is kept, where they would have to move too far.
+bool OnlineWindows::slide(SlidingWindow& window, const SlidingGroup& group, const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own,
+                          std::span<Aggregated> out) {
+  Scratch& s = *scratch_;
+  const Scratch::Run& run = s.runs[readers_[group.windows.front()].sums];
+  const auto rows_between = [&](Instant a, Instant b) { return timelines.distance(timelines.find(id, a, false), timelines.find(id, b, false)); };
+  if (!window.worth_moving(run.from, run.to, rows_between)) return false;
+
+  const TimelineView view{&rows_, {}, {}, nullptr};
+  const auto as_window = [&](std::size_t w) { return window::Window{step_, *readers_[w].step, view, asked, {}}; };
+  const window::Window any = as_window(group.windows.front());
+  const auto time_of = [](Instant key) { return key; };
+  window.move(any, run.from, run.to, s.disturbed, [&](Instant a, Instant b, auto&& use) {
+    for (Timelines::Place place = timelines.find(id, a, false); timelines.at_row(place) && timelines.time(place) < b; timelines.step(place)) use(timelines.time(place), timelines.row(place));
+  }, time_of);
+
+  // Rows that do not count at as_of, and those of the request's own instant that are before it.
+  const Timelines::Place to = timelines.find(id, run.to, false);
+  s.uncounted.clear();
+  timelines.find_uncounted(s.searches[run.first].place, to, asked.as_of, s.uncounted);
+  const auto is_inside = [&](Row row) { return rows_.event_time[row] >= run.from && rows_.event_time[row] < run.to; };
+  for (const Row row : own)
+    if (is_inside(row)) s.uncounted.push_back(row);
+  std::sort(s.uncounted.begin(), s.uncounted.end());
+  s.uncounted.erase(std::unique(s.uncounted.begin(), s.uncounted.end()), s.uncounted.end());
+  if (2 * s.uncounted.size() > window.size()) return true;
+  bool changed = !s.uncounted.empty();
+  for (const Row row : s.uncounted) window.set_aside(any, row, rows_.event_time[row]);
+  for (Timelines::Place place = to; timelines.at_row(place) && Timelines::before(place, s.searches[run.last].place); timelines.step(place)) {
+    const Row row = timelines.row(place);
+    if (!rows_.counts_at(row, asked.as_of) || std::find(own.begin(), own.end(), row) != own.end()) continue;
+    window.put_beside(any, row, timelines.time(place));
+    changed = true;
+  }
+  if (!(group.of_rows && changed))
+    for (const std::size_t w : group.windows) {
+      out[w] = window.value(as_window(w), time_of);
+      s.slid[w] = true;
+    }
+  window.restore();
+  return true;
+}
+
+/// Entities that nobody asks for any more: their windows have moved past all that they keep.
+void OnlineWindows::forget_stale(Timelines& timelines, Instant as_of) {
+  Duration longest = 0;
+  for (const SlidingGroup& group : groups_) longest = std::max(longest, group.step->span.tail.value_or(never));
+  boost::unordered::erase_if(sliding_, [&](const auto& entity) {
+    const bool stale = entity.second.asked < minus(as_of, longest);
+    if (stale) timelines.unwatch(entity.first);
+    return stale;
+  });
+  forget_at_ = std::max<std::size_t>(64, 2 * sliding_.size());
 }
 
 Aggregated OnlineWindows::value_of(const Reader& reader, const Timelines& timelines, const Asked& asked) {

@@ -83,9 +83,7 @@ Aggregated fold(const TimelineStep& timeline, const WindowStep& step, const Time
     }
     return window::Folded{Aggregated::none(Cause::error), 0};
   }();
-  // An error is said before too little history is (SEMANTICS section 3, Status).
-  const bool little = folded.counted < static_cast<std::uint64_t>(step.min_rows) && folded.value.cause != Cause::error;
-  return little ? Aggregated::none(Cause::insufficient_history) : folded.value;
+  return window::judged(step, folded);
 }
 
 Aggregated read(const TimelineStep& timeline, const WindowStep& step, const TimelineView& view, const Asked& asked) {

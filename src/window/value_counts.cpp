@@ -5,24 +5,17 @@
 
 namespace featlib {
 
-Aggregated ValueCounts::entropy() const {
-  if (total_ == 0) return Aggregated::none(Cause::null);
+Aggregated entropy_of(std::uint64_t rows, const std::map<std::uint64_t, std::uint64_t>& values_by_count) {
+  if (rows == 0) return Aggregated::none(Cause::null);
   ExactSum sum;
   const auto put = [&sum](std::uint64_t count, int128 times) {
     const Decomposed log = decompose(pinned::log(static_cast<double>(count)));
     sum.add_scaled(times * log.significand, log.exponent);
   };
-  put(total_, static_cast<int128>(total_));
+  put(rows, static_cast<int128>(rows));
   // Few counts differ, at most sqrt(2 n): one logarithm each.
-  std::vector<std::uint64_t> counts;
-  for (const auto& [value, count] : counts_) counts.push_back(count);
-  std::sort(counts.begin(), counts.end());
-  for (auto from = counts.begin(); from != counts.end();) {
-    const auto to = std::upper_bound(from, counts.end(), *from);
-    put(*from, -static_cast<int128>(*from) * (to - from));
-    from = to;
-  }
-  return Aggregated::of(sum.quotient(total_));
+  for (const auto& [count, values] : values_by_count) put(count, -static_cast<int128>(count) * static_cast<int128>(values));
+  return Aggregated::of(sum.quotient(rows));
 }
 
 }  // namespace featlib

@@ -6,7 +6,7 @@
 
 namespace featlib::testing {
 
-inline TimelineShape small_shape(Random& random) { return {random.pick<std::size_t>({2, 3, 4}), random.pick<std::size_t>({3, 4})}; }
+inline TimelineShape small_shape(Random& random) { return {random.pick<std::size_t>({2, 3, 4}), random.pick<std::size_t>({3, 4}), random.pick<std::size_t>({0, 1, 5})}; }
 
 /// While it lives, states of this thread are made with timelines of a shape.
 class Shaped {

@@ -10,9 +10,14 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 namespace featlib {
+
+/// The entropy of n rows in nats, given how many values occur how often: with L(c) the correctly rounded ln c,
+/// (n L(n) - sum of c L(c) over the values) / n, exactly in L, rounded once. Empty: null. One value only: 0.
+Aggregated entropy_of(std::uint64_t rows, const std::map<std::uint64_t, std::uint64_t>& values_by_count);
 
 /// Shape: the bits of one value a row; equal values have equal bits (rows hold no -0.0 and no NaN, texts are interned).
 /// Laws:  empty is the identity of merge(), merge() is concatenation, remove() undoes add().
@@ -48,9 +53,11 @@ class ValueCounts {
     return out;
   }
 
-  /// In nats, with L(c) the correctly rounded ln c: (n L(n) - sum of c L(c) over the values) / n, exactly in L, rounded once.
-  /// Empty: null. One value only: 0.
-  Aggregated entropy() const;
+  Aggregated entropy() const {
+    std::map<std::uint64_t, std::uint64_t> values_by_count;
+    for (const auto& entry : counts_) ++values_by_count[entry.second];
+    return entropy_of(total_, values_by_count);
+  }
 
  private:
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> counts_;

@@ -4,17 +4,20 @@
 #include <featlib/window/value_counts.hpp>
 
 namespace featlib::window {
-namespace {
-
-/// What share and seen_before look for: the contract's own value, or the request's field.
-std::optional<std::uint64_t> literal_bits(const Window& w) {
+std::optional<std::uint64_t> wanted(const Window& w) {
+  if (!w.aggregate().literal) return w.asked.request[static_cast<std::size_t>(w.aggregate().compared_request)].bits;
   const Literal& literal = *w.aggregate().literal;
   if (const auto* integer = std::get_if<std::int64_t>(&literal)) return static_cast<std::uint64_t>(*integer);
   if (const auto* real = std::get_if<double>(&literal)) return std::bit_cast<std::uint64_t>(*real + 0.0);
   return w.rows().pool().find(std::get<std::string>(literal));   // a text that no row holds has no id
 }
 
-}  // namespace
+Aggregated matched(const Window& w, std::uint64_t hits, std::uint64_t counted) {
+  const Aggregate& a = w.aggregate();
+  if (counted == 0 || (!a.literal && w.asked.request[static_cast<std::size_t>(a.compared_request)].is_null())) return Aggregated::none(Cause::null);
+  if (a.kind == AggregateKind::seen_before) return Aggregated::of(std::int64_t{hits > 0});
+  return Aggregated::of(round_quotient(static_cast<int128>(hits), counted, 0));
+}
 
 Folded frequencies(const Window& w) {
   const Aggregate& a = w.aggregate();
@@ -35,17 +38,13 @@ Folded frequencies(const Window& w) {
 }
 
 Folded matches(const Window& w) {
-  const Aggregate& a = w.aggregate();
-  const Slot asked = a.literal ? Slot{} : w.asked.request[static_cast<std::size_t>(a.compared_request)];
-  const std::optional<std::uint64_t> wanted = a.literal ? literal_bits(w) : std::optional(asked.bits);
+  const auto bits = wanted(w);
   std::uint64_t counted = 0, hits = 0;
   visit_values(w, [&](Slot value, Instant) {
     ++counted;
-    hits += wanted && value.bits == *wanted;
+    hits += bits && value.bits == *bits;
   });
-  if (counted == 0 || (!a.literal && asked.is_null())) return {Aggregated::none(Cause::null), counted};
-  if (a.kind == AggregateKind::seen_before) return {Aggregated::of(std::int64_t{hits > 0}), counted};
-  return {Aggregated::of(round_quotient(static_cast<int128>(hits), counted, 0)), counted};
+  return {matched(w, hits, counted), counted};
 }
 
 }  // namespace featlib::window

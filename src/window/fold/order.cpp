@@ -11,14 +11,6 @@ namespace {
 /// Enough rows for the status: min_rows is judged by how many there are.
 bool enough(const Window& w, std::uint64_t counted) noexcept { return counted >= static_cast<std::uint64_t>(w.step.min_rows); }
 
-Aggregated range(const Window& w, std::uint64_t low, std::uint64_t high) {
-  if (!w.real()) return Aggregated::of(integer_quotient(static_cast<int128>(static_cast<std::int64_t>(high)) - static_cast<std::int64_t>(low), 1, w.aggregate().argument_scale));
-  ExactSum difference;
-  difference.add(std::bit_cast<double>(high));
-  difference.remove(std::bit_cast<double>(low));
-  return Aggregated::of(difference.value());
-}
-
 template <class Value>
 Folded quantile_of(const Window& w, std::vector<Value> values, auto... scale) {
   if (values.empty()) return {Aggregated::none(Cause::null), 0};
@@ -31,6 +23,14 @@ Folded quantile_of(const Window& w, std::vector<Value> values, auto... scale) {
 }
 
 }  // namespace
+
+Aggregated range(const Window& w, std::uint64_t low, std::uint64_t high) {
+  if (!w.real()) return Aggregated::of(integer_quotient(static_cast<int128>(static_cast<std::int64_t>(high)) - static_cast<std::int64_t>(low), 1, w.aggregate().argument_scale));
+  ExactSum difference;
+  difference.add(std::bit_cast<double>(high));
+  difference.remove(std::bit_cast<double>(low));
+  return Aggregated::of(difference.value());
+}
 
 Folded extrema(const Window& w) {
   const Aggregate& a = w.aggregate();

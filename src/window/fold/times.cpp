@@ -14,21 +14,25 @@ Aggregated in_units(Duration duration, std::uint64_t parts, Duration unit) {
 
 }  // namespace
 
+Aggregated times_between(const Window& w, Instant oldest, Instant newest, std::uint64_t rows) {
+  const Duration unit = w.aggregate().time_unit;
+  if (rows == 0) return Aggregated::none(Cause::null);
+  switch (w.aggregate().kind) {
+    case AggregateKind::time_since_last: return in_units(w.asked.as_of - newest, 1, unit);
+    case AggregateKind::time_since_first: return in_units(w.asked.as_of - oldest, 1, unit);
+    default: return rows < 2 ? Aggregated::none(Cause::null) : in_units(newest - oldest, rows - 1, unit);
+  }
+}
+
 Folded times(const Window& w) {
-  const Aggregate& a = w.aggregate();
   Instant newest = 0, oldest = 0;
   std::uint64_t rows = 0;
   visit_newest_first(w, [&](Slot, Instant at) {
     if (rows++ == 0) newest = at;
     oldest = at;
-    return a.kind != AggregateKind::time_since_last || rows < static_cast<std::uint64_t>(w.step.min_rows);
+    return w.aggregate().kind != AggregateKind::time_since_last || rows < static_cast<std::uint64_t>(w.step.min_rows);
   });
-  if (rows == 0) return {Aggregated::none(Cause::null), 0};
-  switch (a.kind) {
-    case AggregateKind::time_since_last: return {in_units(w.asked.as_of - newest, 1, a.time_unit), rows};
-    case AggregateKind::time_since_first: return {in_units(w.asked.as_of - oldest, 1, a.time_unit), rows};
-    default: return {rows < 2 ? Aggregated::none(Cause::null) : in_units(newest - oldest, rows - 1, a.time_unit), rows};
-  }
+  return {times_between(w, oldest, newest, rows), rows};
 }
 
 }  // namespace featlib::window

@@ -27,9 +27,9 @@ Aggregated shown(const Aggregate& a, Slot value) {
   return {value.bits, Cause::ok};
 }
 
-bool less(const Window& w, std::uint64_t x, std::uint64_t y) {
-  if (w.real()) return std::bit_cast<double>(x) < std::bit_cast<double>(y);
-  if (is_text(w.aggregate().argument_type)) return w.rows().pool().view(static_cast<std::uint32_t>(x)) < w.rows().pool().view(static_cast<std::uint32_t>(y));
+bool less(Type type, const TextPool& pool, std::uint64_t x, std::uint64_t y) {
+  if (type == Type::float64) return std::bit_cast<double>(x) < std::bit_cast<double>(y);
+  if (is_text(type)) return pool.view(static_cast<std::uint32_t>(x)) < pool.view(static_cast<std::uint32_t>(y));
   return static_cast<std::int64_t>(x) < static_cast<std::int64_t>(y);
 }
 

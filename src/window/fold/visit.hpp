@@ -30,6 +30,12 @@ struct Folded {
   std::uint64_t counted;
 };
 
+/// What the feature shows of it. An error is said before too little history is (SEMANTICS section 3, Status).
+inline Aggregated judged(const WindowStep& step, const Folded& folded) noexcept {
+  const bool little = folded.counted < static_cast<std::uint64_t>(step.min_rows) && folded.value.cause != Cause::error;
+  return little ? Aggregated::none(Cause::insufficient_history) : folded.value;
+}
+
 /// Whether the row at a position counts: known, hidden by no correction, and not the request's own.
 inline bool seen(const Window& w, std::size_t position) {
   if (w.view.fetcher) w.view.fetcher->reach(position);
@@ -75,8 +81,18 @@ void visit_values(const Window& w, Visit&& visit) {
 /// A value of the argument's type as the feature shows it: a decimal in its unit.
 Aggregated shown(const Aggregate& a, Slot value);
 
-/// Order of two values of the argument's type.
-bool less(const Window& w, std::uint64_t x, std::uint64_t y);
+/// Order of two values of a type.
+bool less(Type type, const TextPool& pool, std::uint64_t x, std::uint64_t y);
+inline bool less(const Window& w, std::uint64_t x, std::uint64_t y) { return less(w.aggregate().argument_type, w.rows().pool(), x, y); }
+
+/// The value that share and seen_before look for: the contract's own, or the request's. Nothing: no row has it.
+std::optional<std::uint64_t> wanted(const Window& w);
+/// What they make of it: so many of the values are equal to it.
+Aggregated matched(const Window& w, std::uint64_t hits, std::uint64_t counted);
+
+/// What a difference of two values and one of two instants show.
+Aggregated range(const Window& w, std::uint64_t low, std::uint64_t high);
+Aggregated times_between(const Window& w, Instant oldest, Instant newest, std::uint64_t rows);
 
 /// Values of the argument's type as a JSON array, kept with the texts that this decision makes.
 Aggregated listed(const Window& w, std::span<const Slot> values);

@@ -16,15 +16,17 @@
 
 #include "window/timeline/node.hpp"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <array>
-#include <optional>
 
 namespace featlib {
 
-/// How much a block and a node hold at most; tests make them small.
+/// How much a block and a node hold at most, and a window before it is kept while it slides; tests make them small.
 struct TimelineShape {
   std::size_t block = 64;             ///< rows, 2 to 64
   std::size_t node = 32;              ///< children, at least 3
+  std::size_t sliding = 128;          ///< rows
 };
 
 class Timelines {
@@ -38,6 +40,7 @@ class Timelines {
   /// What this thread's timelines have unless told otherwise: tests make it small for the states they make.
   static TimelineShape& usual_shape() noexcept;
 
+  const TimelineShape& shape() const noexcept { return shape_; }
   const std::vector<Lane>& lanes() const noexcept { return lanes_; }
   /// Words of all lanes' powers.
   std::size_t words() const noexcept { return words_; }
@@ -48,6 +51,13 @@ class Timelines {
   void changed(EntityId id, Row row);
   /// Rows that happened before the cutoff are read no more: gives back the blocks that hold no others.
   void expire(EntityId id, Instant cutoff);
+
+  /// From here on the instants before `until` are remembered at which a row comes or leaves. (Of one that stays only clocks and gated
+  /// cells change.)
+  void watch(EntityId id, Instant until);
+  void unwatch(EntityId id) { watched_.erase(id); }
+  /// Those instants, each once; false where they were too many. None is remembered any more.
+  bool take_disturbed(EntityId id, std::vector<Instant>& out);
 
   /// A place between rows: before row `at` of a block, and the way down to it.
   class Place {
@@ -72,6 +82,7 @@ class Timelines {
   };
   /// Finds places of one timeline side by side: memory is asked for all of them before one of them waits for it.
   void find(EntityId id, std::span<Search> searches) const noexcept;
+  Place find(EntityId id, Instant time, bool after) const noexcept;
   /// Before a row, which must be there.
   Place find_row(EntityId id, Row row) const noexcept;
   /// Whether a row stands behind the place; then `place` is moved next to it if need be.
@@ -86,10 +97,9 @@ class Timelines {
   static bool before(const Place& a, const Place& b) noexcept;
   /// Rows between two places, the first of which stands before the second or where it stands.
   std::size_t distance(const Place& from, const Place& to) const noexcept;
+  /// The rows between two places that do not count at as_of; those that do are passed over block by block, where all of one do.
+  void find_uncounted(const Place& from, const Place& to, Instant as_of, std::vector<Row>& out) const;
 
-  /// The last place between two behind which `n` rows that count at as_of stand, or as many as there are; of a lane, rows that hold a
-  /// value. It is not gated.
-  Place back(const Place& from, const Place& to, std::uint64_t n, std::optional<std::uint32_t> lane, Instant as_of) const noexcept;
   /// Adds the rows between two places that count at as_of, with their cells as they are known then.
   void add(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
   /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
@@ -109,18 +119,25 @@ class Timelines {
     Instant due = always;                             // before it the oldest block holds a row that counts
   };
 
+  /// Instants of a timeline that somebody else has read.
+  struct Watched {
+    Instant until;
+    bool lost = false;                                // more than are remembered
+    std::vector<Instant> disturbed;
+  };
+  static constexpr std::size_t most_disturbed = 1024;
+  void disturb(EntityId id, Instant time);
+
   template <class OfBlock, class OfNode>
   static void between(const Place& from, const Place& to, OfBlock&& rows, OfNode&& children);
   template <class OfBlock, class OfNode>
   static void to_block(const Place& from, const Place& to, OfBlock&& rows, OfNode&& children);
 
-  Place find(EntityId id, Instant time, bool after) const noexcept;
   const timeline::Entry& read(Row row);
   timeline::Block* insert_into(Place& place, const timeline::Entry& entry) const;
   void take_out(Timeline& t, const Place& place) const;
   static void summarize_up(const Place& place);
   bool whole(const Summary& summary, const LaneSummary* lanes, std::span<const std::uint32_t> asked, Instant as_of) const noexcept;
-  std::uint64_t counted(const timeline::Block& block, std::uint64_t rows, Instant as_of) const noexcept;
   void add_rows(const timeline::Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept;
   void add_children(const timeline::Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept;
 
@@ -131,6 +148,7 @@ class Timelines {
   bool gated_ = false;                                // some lane is
   TimelineShape shape_;
   std::vector<Timeline> timelines_;                   // by EntityId
+  boost::unordered_flat_map<EntityId, Watched> watched_;
   timeline::Entry entry_;                             // scratch
 };
 
