@@ -98,7 +98,7 @@ template <class X, class S>
 const Kernel<X, S>* avx2_kernel() noexcept {
   static constexpr Kernel<X, S> kernel{
       "avx2",
-      {&lanes_one<Avx2, X, S>, &lanes_block<Avx2, X, S>, 12, Avx2::columns, Avx2::lanes, Avx2::flip, Avx2::plane_levels<S>},
+      {&lanes_one<Avx2, X, S>, &lanes_block<Avx2, X, S>, 23, Avx2::columns, Avx2::lanes, Avx2::flip, Avx2::plane_levels<S>},
       {&tables_one<Avx2, X, S>, &tables_block<Avx2, X, S>, 32, Avx2::columns, Avx2::lanes, Avx2::flip, Avx2::plane_levels<S>}};
   const bool runs_here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
   return runs_here ? &kernel : nullptr;

@@ -17,6 +17,7 @@
 
 #include "ensemble/compiled.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #define FEATLIB_TARGET_INLINE FEATLIB_TARGET __attribute__((always_inline)) inline
@@ -101,26 +102,48 @@ struct TestsOfTiles {
   }
 };
 
+/// Adds the leaves of tiles, whose ways out begin at `way`. Registers have taken four levels of each; with `lower` there are two
+/// more, which cost registers 48 of 63 tests and this three loads each.
+template <bool lower, bool deep, class S>
+S add_tiles(const Tiles<S>& tiles, std::size_t tile, std::size_t last, const std::uint8_t* way, const std::uint8_t* bytes, S sum) noexcept {
+  const std::uint8_t *column = tiles.narrow_column.data() + tile * tile_nodes, *k = tiles.k.data() + tile * tile_nodes;
+  const S* leaves = tiles.leaves.data() + tile * tile_nodes;
+  const Below<S> below(tiles);
+  for (; tile < last; ++tile, ++way, column += tile_nodes, k += tile_nodes, leaves += tile_nodes) {
+    std::uint32_t w = *way;
+    if constexpr (lower) {
+      std::uint32_t h = 15 + w / 4;
+      for (int level = 4; level < 6; ++level) h = 2 * h + 1 + (bytes[column[h]] > k[h]);
+      w = h - 63;
+    }
+    sum += deep ? below.leaf(tile, w, bytes, 1) : leaves[w];
+  }
+  return sum;
+}
+
 template <class V, class X, class S>
 FEATLIB_TARGET void lanes_one(const Compiled<X, S>& model, const X* row, S* out) noexcept {
   const Tiles<S>& tiles = model.tiles;
-  alignas(64) std::uint8_t bytes[V::columns + V::lanes];
+  alignas(64) std::uint8_t bytes[V::columns + V::lanes], flipped[V::columns];
   lanes_ranks<V>(model.ranks, row, 1, 1, bytes);
-  flip_bytes<V>(bytes, V::columns);
-  TestsOfTiles<V> tests{V::table(bytes), nullptr, nullptr};
+  std::memcpy(flipped, bytes, V::columns);
+  flip_bytes<V>(flipped, V::columns);
+  TestsOfTiles<V> tests{V::table(flipped), nullptr, nullptr};
 
-  const bool deep = !tiles.rounds.empty();
-  const Below<S> below(tiles);
+  const bool deep = !tiles.rounds.empty(), lower = tiles.levels > 4;
+  const auto add = lower ? deep ? &add_tiles<true, true, S> : &add_tiles<true, false, S> : deep ? &add_tiles<false, true, S> : &add_tiles<false, false, S>;
   alignas(32) std::uint8_t way[V::lanes];
   for (std::size_t o = 0; o < model.outputs.size(); ++o) {
     S sum = model.outputs[o].base;
-    for (std::size_t tile = model.outputs[o].first; tile < model.outputs[o].last; ++tile) {
+    const std::size_t last = model.outputs[o].last;
+    for (std::size_t tile = model.outputs[o].first, end; tile < last; tile = end) {
+      end = std::min(last, (tile / V::lanes + 1) * V::lanes);
       if (tile % V::lanes == 0) {
         tests.column = model.lanes.column.data() + tile * tile_nodes;
         tests.k = model.lanes.k.data() + tile * tile_nodes;
-        V::store(way, ways<V>(tiles, tests));
+        V::store(way, ways<V, 4>(tests));
       }
-      sum += deep ? below.template leaf<V::flip>(tile, way[tile % V::lanes], bytes, 1) : tiles.leaf(tile, way[tile % V::lanes]);
+      sum = add(tiles, tile, end, way + tile % V::lanes, bytes, sum);
     }
     out[o] = sum;
   }

@@ -36,12 +36,14 @@ FEATLIB_TARGET void tables_one(const Compiled<X, S>& model, const X* row, S* out
   alignas(64) std::uint16_t leaf[V::lanes];
   for (std::size_t o = 0; o < model.outputs.size(); ++o) {
     S sum = model.outputs[o].base;
-    for (std::size_t tree = model.outputs[o].first; tree < model.outputs[o].last; ++tree) {
+    const std::size_t last = model.outputs[o].last;
+    for (std::size_t tree = model.outputs[o].first, end; tree < last; tree = end) {
+      end = std::min(last, (tree / V::lanes + 1) * V::lanes);
       if (tree % V::lanes == 0) {
         const std::uint8_t *column = model.lanes.column.data() + tree * levels, *k = model.lanes.k.data() + tree * levels;
         V::store_pairs(way_of_trees<V>(table, column, k, high, levels), way_of_trees<V>(table, column, k, 0, high), leaf);
       }
-      sum += tables.leaves[tables.first[tree] + leaf[tree % V::lanes]];
+      for (std::size_t t = tree; t < end; ++t) sum += tables.leaves[tables.first[t] + leaf[t % V::lanes]];
     }
     out[o] = sum;
   }
