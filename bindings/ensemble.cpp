@@ -261,10 +261,10 @@ integer arrays are refused.)")
           [](const Ensemble& self) {
             std::map<std::string, std::vector<std::string>> out;
             for (std::size_t i = 0; i < self.categories().size(); ++i)
-              if (!self.categories()[i].empty()) out.emplace(self.feature_names()[i], self.categories()[i]);
+              if (!self.categories()[i].empty()) out.emplace(self.feature_names().empty() ? "f" + std::to_string(i) : self.feature_names()[i], self.categories()[i]);
             return out;
           },
-          "By feature, the texts whose codes 0, 1, ... it was trained on.")
+          "By feature (f0, f1, ... where the file has no names), the texts whose codes 0, 1, ... it was trained on.")
       .def_property_readonly("objective", &Ensemble::objective, "\"binary:logistic\", as the trainer spells it.")
       .def_property_readonly("backend", &Ensemble::backend, "\"native\", or the library that runs it: \"xgboost 3.4.1\".")
       .def_property_readonly("format", &Ensemble::format, "\"xgboost-json\", \"xgboost-ubj\", \"lightgbm-text\" or the like.")

@@ -4,6 +4,8 @@
 
 #include <featlib/core/result.hpp>
 
+#include "utf8.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +28,7 @@ constexpr Version newest{3, 4};
 
 constexpr std::int64_t max_outputs = 1 << 20;
 constexpr std::int64_t max_features = 1 << 30;  // two bits of a node's feature word are flags
+constexpr std::size_t max_copied_categories = std::size_t{1} << 22;  // of a tree whose leaves are vectors, for all outputs
 constexpr std::int64_t max_category =
     (1 << 24) - 1;  // the last integer before floats skip some (src/common/categorical.h:35)
 
@@ -150,6 +153,7 @@ struct TreeArrays {
   Parameters parameters;
   std::optional<Integers> left, right, parent, feature, default_left, split_type;
   std::optional<std::vector<float>> value, cover;
+  std::vector<float> weights, leaf_weights;  ///< of vectors: one a node, or since 3.2 one a leaf
   Integers categories, categories_nodes, categories_begins, categories_sizes;
 };
 
@@ -181,7 +185,7 @@ class XgboostFile {
   Integers tree_info_;
   std::optional<Integers> rounds_;
   std::optional<std::vector<float>> booster_weights_, model_weights_;
-  bool recodes_categories_ = false;
+  std::vector<std::vector<std::string>> categories_;
 
   // -- reading: everything is kept until the end, since keys come in any order --
 
@@ -261,31 +265,58 @@ class XgboostFile {
     });
   }
 
-  /// Since 3.1 a model remembers the categories of its training table, and XGBoost recodes inputs by name. We are fed
-  /// codes, so only a table whose categories are the numbers 0..n-1 means the same to both (src/data/cat_container.cc).
+  /// Since 3.1 a model remembers the categories of its training table, by column, and recodes tables that have other ones
+  /// (src/data/cat_container.cc). We are fed codes: those of its own table, whose names a bundle compares with the contract's.
   void read_categories() {
     in_.object([&](const std::string& key) {
       if (key != "enc") return in_.skip();
       in_.array([&] {
         std::int64_t type = 0;
-        bool strings = false;
-        Integers values;
+        Integers values, offsets;
         in_.object([&](const std::string& field) {
           if (field == "values")
             values = in_.integers();
           else if (field == "type")
             type = in_.integer();
           else if (field == "offsets")
-            strings = true, in_.skip();
+            offsets = in_.integers();
           else
             in_.skip();
         });
-        // UBJSON stores unsigned 16 and 32 bits in the signed type of the same width.
-        const std::int64_t mask = type == 12 ? 0xffff : type == 14 ? 0xffffffff : -1;
-        for (std::size_t i = 0; i < values.size(); ++i)
-          if (strings || (values[i] & mask) != static_cast<std::int64_t>(i)) recodes_categories_ = true;
+        categories_.push_back(offsets.empty() ? numbers_as_names(values, type) : texts_as_names(values, offsets));
       });
     });
+  }
+
+  /// Nothing for the numbers 0..n-1, which are their own codes. UBJSON stores unsigned 16 and 32 bits in the signed type of
+  /// the same width.
+  static std::vector<std::string> numbers_as_names(const Integers& values, std::int64_t type) {
+    const std::int64_t mask = type == 12 ? 0xffff : type == 14 ? 0xffffffff : -1;
+    std::vector<std::string> names;
+    bool own_codes = true;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      own_codes = own_codes && (values[i] & mask) == static_cast<std::int64_t>(i);
+      names.push_back(std::to_string(values[i] & mask));
+    }
+    return own_codes ? std::vector<std::string>{} : names;
+  }
+
+  /// Bytes behind each other, and where each text begins. XGBoost 3.2 counts characters there and not bytes: what it makes of
+  /// names that are not ASCII is no text, or another one.
+  static std::vector<std::string> texts_as_names(const Integers& bytes, const Integers& offsets) {
+    std::vector<std::string> names;
+    for (std::size_t i = 1; i < offsets.size(); ++i) {
+      const std::int64_t from = offsets[i - 1], to = offsets[i];
+      if (from < 0 || from > to || to > std::ssize(bytes))
+        corrupt(fmt::format("a category's name goes from {} to {} of {} bytes", from, to, bytes.size()));
+      std::string name;
+      for (std::int64_t at = from; at < to; ++at) name += static_cast<char>(bytes[static_cast<std::size_t>(at)]);
+      if (!is_utf8(name))
+        unsupported(fmt::format("the name of category {} is no UTF-8 text", i - 1),
+                    "train on the codes of the contract's vocabulary (int or float columns, feature_types \"c\")");
+      names.push_back(std::move(name));
+    }
+    return names;
   }
 
   TreeArrays read_tree() {
@@ -303,6 +334,10 @@ class XgboostFile {
         tree.value = in_.floats();
       else if (key == "sum_hessian")
         tree.cover = in_.floats();
+      else if (key == "base_weights")
+        tree.weights = in_.floats();
+      else if (key == "leaf_weights")
+        tree.leaf_weights = in_.floats();
       else if (key == "default_left")
         tree.default_left = in_.integers();
       else if (key == "split_type")
@@ -341,10 +376,6 @@ class XgboostFile {
       unsupported(
           fmt::format("the objective is \"{}\", whose transform is not known here", objective_),
           "score it with XGBoost itself; a custom objective trained as reg:squarederror can be scored by margin");
-    if (recodes_categories_)
-      unsupported("the model recodes its inputs by category name (it was trained on a table with named categories)",
-                  "train on the codes of the contract's vocabulary (int or float columns, feature_types \"c\")");
-
     TreeModel model;
     model.format = fmt::format("xgboost-{}", in_.format());
     model.objective = objective_;
@@ -352,6 +383,11 @@ class XgboostFile {
     model.feature_names = std::move(feature_names_);
     if (!model.feature_names.empty() && model.feature_names.size() != model.features)
       corrupt(fmt::format("{} feature names for {} features", model.feature_names.size(), model.features));
+    if (std::ranges::any_of(categories_, [](const auto& names) { return !names.empty(); })) {
+      if (categories_.size() != model.features)
+        corrupt(fmt::format("categories of {} columns for {} features", categories_.size(), model.features));
+      model.categories = std::move(categories_);
+    }
     const std::vector<float> base = base_margin(objective->link);
     model.base.assign(base.begin(), base.end());
     model.transform = transform(*objective, static_cast<std::int64_t>(model.base.size()));
@@ -441,8 +477,43 @@ class XgboostFile {
       Tree tree = assemble_tree(i, trees_[i]);
       tree.output = static_cast<std::uint32_t>(output);
       if (!weights.empty()) tree.weight = static_cast<double>(weights[i]);
-      model.trees.push_back(std::move(tree));
+      const std::int64_t size = integer_of(trees_[i].parameters, "size_leaf_vector", 0);
+      if (size > 1)
+        add_vector_tree(model, i, tree, size);
+      else
+        model.trees.push_back(std::move(tree));
       trees_[i] = {};  // a model is held once while it loads, not twice
+    }
+  }
+
+  /// multi_strategy=multi_output_tree: a tree whose leaves are vectors is one tree for each output, with the same tests.
+  /// The vectors stand in `base_weights` by node, since 3.2 in `leaf_weights` by leaf, whose number is its right child
+  /// (src/tree/multi_target_tree_model.cc).
+  void add_vector_tree(TreeModel& model, std::size_t index, const Tree& tree, std::int64_t size) const {
+    const TreeArrays& in = trees_[index];
+    const auto outputs = static_cast<std::size_t>(size);
+    if (outputs != model.base.size())
+      corrupt(fmt::format("tree {}: leaves of {} values for {} outputs", index, size, model.base.size()));
+    const bool by_leaf = !in.leaf_weights.empty();
+    const std::vector<float>& values = by_leaf ? in.leaf_weights : in.weights;
+    const std::size_t places = values.size() / outputs;
+    // As many vectors as leaves: a small file may not ask for many copies of many nodes.
+    const auto leaves = static_cast<std::size_t>(std::ranges::count_if(tree.nodes, [](const TreeNode& node) { return node.left < 0; }));
+    if (values.size() % outputs != 0 || (by_leaf ? places < leaves : places != tree.nodes.size()))
+      corrupt(fmt::format("tree {}: {} values in `{}`", index, values.size(), by_leaf ? "leaf_weights" : "base_weights"));
+    if (outputs * in.categories.size() > max_copied_categories)
+      unsupported(fmt::format("tree {}: {} categories for {} outputs each", index, in.categories.size(), outputs),
+                  "train with multi_strategy=one_output_per_tree");
+    for (std::size_t output = 0; output < outputs; ++output) {
+      Tree& one = model.trees.emplace_back(tree);
+      one.output = static_cast<std::uint32_t>(output);
+      one.again = output > 0;
+      for (std::size_t i = 0; i < one.nodes.size(); ++i) {
+        if (one.nodes[i].left >= 0) continue;
+        const auto place = by_leaf ? static_cast<std::size_t>((*in.right)[i]) : i;
+        if (place >= places) corrupt(fmt::format("tree {}: leaf {} of {}", index, (*in.right)[i], places));
+        one.nodes[i].value = static_cast<double>(values[place * outputs + output]);
+      }
     }
   }
 
@@ -456,9 +527,6 @@ class XgboostFile {
   }
 
   static Tree assemble_tree(std::size_t index, const TreeArrays& in) {
-    if (integer_of(in.parameters, "size_leaf_vector", 0) > 1)
-      unsupported("the leaves are vectors (multi_strategy=multi_output_tree)",
-                  "train with multi_strategy=one_output_per_tree");
     constexpr std::int64_t int_max = std::numeric_limits<std::int32_t>::max();
     const std::int64_t declared = integer_of(in.parameters, "num_nodes");
     if (declared < 1 || declared > int_max || !in.value || declared != std::ssize(*in.value))
@@ -473,6 +541,8 @@ class XgboostFile {
         node_integers(index, "split_indices", in.feature, n, 0, std::numeric_limits<std::uint32_t>::max());
     const Integers& default_left = node_integers(index, "default_left", in.default_left, n, 0, 1);
 
+    const bool vectors = integer_of(in.parameters, "size_leaf_vector", 0) > 1;
+
     Tree tree;
     const std::int64_t deleted = integer_of(in.parameters, "num_deleted", 0);
     if (deleted < 0 || deleted >= declared) corrupt(fmt::format("tree {}: `num_deleted` is {}", index, deleted));
@@ -481,7 +551,7 @@ class XgboostFile {
     for (std::size_t i = 0; i < n; ++i) {
       TreeNode& node = tree.nodes[i];
       node.left = static_cast<std::int32_t>(left[i]);
-      node.right = static_cast<std::int32_t>(right[i]);
+      node.right = vectors && left[i] < 0 ? TreeNode::none : static_cast<std::int32_t>(right[i]);
       node.feature = static_cast<std::uint32_t>(feature[i]);
       node.default_left = default_left[i] == 1;
       node.value = static_cast<double>((*in.value)[i]);

@@ -480,11 +480,8 @@ TEST_CASE("what cannot be scored exactly is model-unsupported") {
   const std::vector<Change> changes{
       [](json& m) { booster(m) = {{"name", "gblinear"}, {"model", {{"weights", {1, 2, 3}}}}}; },
       [](json& m) { m["learner"]["objective"]["name"] = "my:objective"; },
-      [](json& m) { first_tree(m)["tree_param"]["size_leaf_vector"] = "3"; },
       [](json& m) { m["version"] = {3, 5, 0}; },
       [](json& m) { m["version"] = {4, 0, 0}; },
-      [](json& m) { booster(m)["model"]["cats"]["enc"] = {{{"offsets", {0, 1, 2}}, {"values", {97, 98}}}}; },
-      [](json& m) { booster(m)["model"]["cats"]["enc"] = {{{"type", 13}, {"values", {10, 20}}}}; },
       [](json& m) { parameters(m)["num_class"] = "1048577"; },
       [](json& m) { parameters(m)["num_feature"] = "1073741825"; },
   };
@@ -534,6 +531,9 @@ TEST_CASE("a file that contradicts itself is model-corrupt") {
       [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 5; },  // outside
       [](json& m) { first_tree(m)["left_children"][2] = -2; },
       [](json& m) { first_tree(m)["right_children"][2] = -1; },
+      [](json& m) { first_tree(m)["tree_param"]["size_leaf_vector"] = "3"; },
+      [](json& m) { booster(m)["model"]["cats"]["enc"] = {{{"offsets", {0, 1, 2}}, {"values", {97, 98}}}}; },
+      [](json& m) { booster(m)["model"]["cats"]["enc"] = {{{"type", 13}, {"values", {10, 20}}}}; },
       [](json& m) { first_tree(m)["right_children"][1] = 3; },
       [](json& m) { first_tree(m)["right_children"][0] = 3; },  // not neighbours
       [](json& m) { first_tree(m)["left_children"][2] = 4, first_tree(m)["right_children"][2] = 3; },

@@ -325,22 +325,102 @@ def test_what_cannot_be_scored_exactly_is_refused():
     linear = xgb.train({"booster": "gblinear"}, xgb.DMatrix(np.nan_to_num(X), signal), 2)
     with pytest.raises(fl.ModelError, match="model-unsupported.*gblinear"):
         fl.Ensemble.from_xgboost(linear)
-    if VERSION >= (2, 0):
-        targets = np.stack([signal, -signal], axis=1)
-        vector = xgb.train({"multi_strategy": "multi_output_tree", "tree_method": "hist"}, xgb.DMatrix(X, targets), 2)
-        for form in ("json", "ubj"):
-            with pytest.raises(fl.ModelError, match="model-unsupported.*multi_output_tree"):
-                fl.Ensemble.from_bytes(vector.save_raw(form))
 
 
-def test_named_categories_are_refused_where_xgboost_recodes_them():
+@pytest.mark.skipif(VERSION < (2, 0), reason="vector leaves came with 2.0")
+@pytest.mark.parametrize("objective", ["reg:squarederror", "binary:logistic", "multi:softprob", "reg:quantileerror"])
+def test_trees_whose_leaves_are_vectors(objective):
+    rng, X, signal = training_table(27)
+    y, parameters = np.stack([signal, -signal, rng.normal(size=len(X))], axis=1), {}
+    if objective == "binary:logistic":
+        y = y > 0
+    elif objective == "multi:softprob":
+        y, parameters = rng.integers(0, 3, len(X)), {"num_class": 3}
+    elif objective == "reg:quantileerror":
+        y, parameters = signal, {"quantile_alpha": [0.1, 0.5, 0.9]}
+    parameters |= {"objective": objective, "multi_strategy": "multi_output_tree", "tree_method": "hist", "max_depth": 5}
+    booster = xgb.train(parameters, xgb.DMatrix(X, y), 8)
+    for form in ("json", "ubj"):
+        model = fl.Ensemble.from_bytes(booster.save_raw(form))
+        assert (model.trees, model.outputs) == (8, 3)
+        assert_same_bits(model.margin(X), booster.predict(xgb.DMatrix(X), output_margin=True))
+        assert_same_bits(model.predict(X), booster.predict(xgb.DMatrix(X)))
+        assert (model.leaves(X) == booster.predict(xgb.DMatrix(X), pred_leaf=True)).all()
+
+
+def vector_model():
+    rng, X, signal = training_table(28)
+    booster = xgb.train({"multi_strategy": "multi_output_tree", "tree_method": "hist", "max_depth": 3}, xgb.DMatrix(X, np.stack([signal, -signal], axis=1)), 3)
+    return X, booster, json.loads(booster.save_raw("json"))
+
+
+def trees_of(model):
+    return model["learner"]["gradient_booster"]["model"]["trees"]
+
+
+@pytest.mark.skipif(VERSION < (3, 2), reason="leaf_weights came with 3.2")
+def test_vectors_by_node_as_they_were_before_3_2_mean_the_same():
+    X, booster, model = vector_model()
+    for tree in trees_of(model):
+        leaves = tree.pop("leaf_weights")
+        for node, left in enumerate(tree["left_children"]):
+            if left == -1:
+                leaf = tree["right_children"][node]
+                tree["right_children"][node] = -1
+                tree["base_weights"][2 * node : 2 * node + 2] = leaves[2 * leaf : 2 * leaf + 2]
+    assert_same_bits(fl.Ensemble.from_bytes(json.dumps(model).encode()).margin(X), booster.predict(xgb.DMatrix(X), output_margin=True))
+
+
+@pytest.mark.skipif(VERSION < (3, 2), reason="leaf_weights came with 3.2")
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda tree: tree["leaf_weights"].pop(), "values in `leaf_weights`"),
+        (lambda tree: tree["leaf_weights"].__delitem__(slice(0, 2)), "values in `leaf_weights`"),
+        (lambda tree: tree.pop("leaf_weights") and tree["base_weights"].pop(), "values in `base_weights`"),
+        (lambda tree: tree["tree_param"].update(size_leaf_vector="3"), "leaves of 3 values for 2 outputs"),
+        (lambda tree: tree["right_children"].__setitem__(tree["left_children"].index(-1), len(tree["left_children"]) - 1), "leaf [0-9]+ of"),
+    ],
+)
+def test_vectors_that_do_not_fit_their_tree_are_refused(damage, found):
+    _, _, model = vector_model()
+    damage(trees_of(model)[1])
+    with pytest.raises(fl.ModelError, match=f"model-corrupt.*tree 1: .*{found}"):
+        fl.Ensemble.from_bytes(json.dumps(model).encode())
+
+
+def test_named_categories_are_the_codes_of_the_training_table():
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(19)
-    frame = pandas.DataFrame({"colour": pandas.Categorical(rng.choice(["red", "green", "blue"], 300)), "x": rng.normal(size=300)})
-    booster = xgb.train({"tree_method": "hist"}, xgb.DMatrix(frame, rng.normal(size=300), enable_categorical=True), 2)
-    if VERSION < (3, 1):
-        fl.Ensemble.from_xgboost(booster)
-    else:
-        for form in ("json", "ubj"):
-            with pytest.raises(fl.ModelError, match="model-unsupported.*recodes"):
-                fl.Ensemble.from_bytes(booster.save_raw(form))
+    colours, sizes = ["red", "green", "blue"], [3, 7, 11]
+    frame = pandas.DataFrame({
+        "colour": pandas.Categorical(rng.choice(colours, 300), colours),
+        "x": rng.normal(size=300),
+        "size": pandas.Categorical(rng.choice(sizes, 300), sizes),
+    })
+    y = 2 * (frame["colour"] == "green") + frame["x"] - 3 * (frame["size"] == 11)
+    booster = xgb.train({"tree_method": "hist"}, xgb.DMatrix(frame, y, enable_categorical=True), 5)
+    X = frame.assign(colour=frame["colour"].cat.codes, size=frame["size"].cat.codes).to_numpy(dtype=np.float32)
+    for form in ("json", "ubj"):
+        model = fl.Ensemble.from_bytes(booster.save_raw(form))
+        assert_same_bits(model.predict(X), booster.predict(xgb.DMatrix(frame, enable_categorical=True)))
+        assert model.categories == ({"colour": colours, "size": ["3", "7", "11"]} if VERSION >= (3, 1) else {})
+
+
+@pytest.mark.skipif(VERSION < (3, 1), reason="XGBoost keeps names from 3.1 on")
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda enc: enc[0]["offsets"].__setitem__(1, 99), "a category's name goes from 0 to 99 of"),
+        (lambda enc: enc[0]["offsets"].__setitem__(1, -1), "a category's name goes from 0 to -1 of"),
+        (lambda enc: enc[0]["values"].__setitem__(0, -1), "no UTF-8"),
+        (lambda enc: enc.pop(), "categories of 1 columns for 2 features"),
+    ],
+)
+def test_names_of_categories_that_make_no_sense_are_refused(change, found):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"colour": pandas.Categorical(["red", "green"] * 50), "x": np.arange(100.0)})
+    model = json.loads(xgb.train({"tree_method": "hist"}, xgb.DMatrix(frame, frame["x"], enable_categorical=True), 1).save_raw("json"))
+    change(model["learner"]["gradient_booster"]["model"]["cats"]["enc"])
+    with pytest.raises(fl.ModelError, match=found):
+        fl.Ensemble.from_bytes(json.dumps(model).encode())
