@@ -80,9 +80,9 @@ struct Avx2 {
 
   FEATLIB_TARGET_INLINE static u32 count(const float* cuts, float x) noexcept {
     const __m256 v = _mm256_set1_ps(x);
-    const int low = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(cuts), v, _CMP_LE_OQ));
-    const int high = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(cuts + 8), v, _CMP_LE_OQ));
-    return static_cast<u32>(_mm_popcnt_u32(static_cast<u32>(high << 8 | low)));
+    const Bytes low = _mm256_castps_si256(_mm256_cmp_ps(_mm256_load_ps(cuts), v, _CMP_LE_OQ));
+    const Bytes high = _mm256_castps_si256(_mm256_cmp_ps(_mm256_load_ps(cuts + 8), v, _CMP_LE_OQ));
+    return static_cast<u32>(_mm_popcnt_u32(static_cast<u32>(_mm256_movemask_epi8(_mm256_packs_epi32(low, high))))) / 2;  // two bytes each
   }
   FEATLIB_TARGET_INLINE static u32 count(const double* cuts, double x) noexcept {
     const __m256d v = _mm256_set1_pd(x);
