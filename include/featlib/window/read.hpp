@@ -1,7 +1,8 @@
 /// Reading one window of one timeline for one decision: the rows between two positions, filtered and folded, rounded once.
 ///
 /// This is the plain path: it looks at every row between the positions. Training adds prefix sums for the common case
-/// (vector/replay.hpp); serving uses it as it stands. What a window means is said by vector/reference.hpp alone.
+/// (vector/replay.hpp), serving an index of exact summaries (window/online.hpp). What a window means is said by
+/// vector/reference.hpp alone.
 #pragma once
 
 #include <featlib/events/rows.hpp>
