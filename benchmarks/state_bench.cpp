@@ -250,6 +250,8 @@ BENCHMARK_CAPTURE(aggregate, count_where, "count(), where: x > 5000.0")->Arg(1'0
 BENCHMARK_CAPTURE(aggregate, sum_where, "sum(x), where: x > 5000.0")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(conditions, of_rows, false)->Arg(1)->Arg(4)->Arg(16)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(conditions, and_a_label, true)->Arg(1)->Arg(4)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, last_1000, "sum(x), last: 1000")->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(aggregate, last_10_where, "\"sum(x)\", last: 10, where: x > 9999.0")->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(aggregate, sum_of_expression, "sum(x * 2.0)")->Arg(1'000)->Arg(100'000)->Iterations(iterations() / 400)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

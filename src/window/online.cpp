@@ -13,9 +13,11 @@ namespace featlib {
 namespace {
 
 /// Whether a window's value follows from a lane's summary, or from the number of rows.
-bool summed(const WindowStep& step) {
+bool summed(const WindowStep& step, const Rows& rows) {
   const Aggregate& a = *step.aggregate;
-  if (a.last || step.span.gap) return false;
+  if (step.span.gap) return false;
+  // Which rows are the last that pass is not known ahead where cells are to come.
+  if (a.last && std::any_of(a.where_fields.begin(), a.where_fields.end(), [&](int field) { return rows.gate_of(field) >= 0; })) return false;
   switch (a.kind) {
     case AggregateKind::count: return true;
     case AggregateKind::share: return a.literal.has_value();
@@ -29,11 +31,18 @@ bool summed(const WindowStep& step) {
 
 std::optional<Lane> lane_of(const WindowStep& step, const Rows& rows) {
   const Aggregate& a = *step.aggregate;
-  if (!summed(step) || (a.kind == AggregateKind::count && !a.where)) return std::nullopt;
+  if (!summed(step, rows) || (a.kind == AggregateKind::count && !a.where)) return std::nullopt;
   if (a.argument_is_column && !a.where && a.kind != AggregateKind::share)
     return Lane{a.argument_fields[0], a.argument_type == Type::float64, rows.gate_of(a.argument_fields[0]), powers_of(a.kind), 0, nullptr};
   auto derived = std::make_shared<const DerivedLane>(a, rows);
   return Lane{-1, derived->real(), -1, powers_of(a.kind), 0, std::move(derived)};
+}
+
+/// The lane whose values tell which rows are the last ones: those that `where` lets in.
+std::optional<Lane> last_of(const WindowStep& step, const Rows& rows) {
+  const Aggregate& a = *step.aggregate;
+  if (!summed(step, rows) || !a.last || !a.where) return std::nullopt;
+  return Lane{.real = false, .derived = std::make_shared<const DerivedLane>(DerivedLane::of_rows(a, rows))};
 }
 
 /// Where a lane's values stand among some.
@@ -110,6 +119,7 @@ struct OnlineWindows::Scratch {
     std::size_t first = 0, last = 0;        ///< into ends
     bool incomplete = false;
     Instant from = 0, to = 0;               ///< the instants from the one on and before the other are inside: all, or all but some of the request's own
+    bool folded = false;                    ///< the last rows are to be found one by one
   };
 
   std::vector<End> ends;
@@ -132,20 +142,25 @@ struct OnlineWindows::Scratch {
 
 OnlineWindows::OnlineWindows(const TimelineStep& step, Rows& rows) : step_(step), rows_(rows), lanes_(lanes_of(step, rows)), scratch_(std::make_unique<Scratch>()) {
   words_ = place_words(lanes_);
-  groups_ = sliding_groups(step, rows, [&](std::size_t w) { return summed(step.windows[w]); });
+  groups_ = sliding_groups(step, rows, [&](std::size_t w) { return summed(step.windows[w], rows); });
+  const auto place_of = [&](const std::optional<Lane>& values) { return values ? static_cast<int>(find_values(lanes_, *values) - lanes_.begin()) : -1; };
   for (const WindowStep& window : step.windows) {
     const Aggregate& a = *window.aggregate;
     targets_.push_back({window.feature, makes_text(a.kind)});
     const auto values = lane_of(window, rows);
-    const int lane = values ? static_cast<int>(find_values(lanes_, *values) - lanes_.begin()) : -1;
-    const int alone = values && values->gated() ? lane : -1;
-    const auto same = [&](const Sums& sums) { return sums.span == window.span && sums.alone == alone; };
-    auto sums = std::find_if(sums_.begin(), sums_.end(), same);
-    if (sums == sums_.end()) sums = sums_.insert(sums_.end(), {window.span, alone, {}});
+    const int lane = place_of(values), passing = place_of(last_of(window, rows));
+    const bool folded = !summed(window, rows);
+    Sums wanted{window.span, values && values->gated() ? lane : -1, std::nullopt, passing, nullptr, {}};
+    if (a.last && !folded) {
+      wanted.last = static_cast<std::uint64_t>(*a.last);
+      if (a.include_request) wanted.includes = &window;
+    }
+    auto sums = std::find_if(sums_.begin(), sums_.end(), [&](const Sums& s) { return s.same(wanted); });
+    if (sums == sums_.end()) sums = sums_.insert(sums_.end(), std::move(wanted));
     if (lane >= 0 && std::find(sums->lanes.begin(), sums->lanes.end(), lane) == sums->lanes.end()) sums->lanes.push_back(static_cast<std::uint32_t>(lane));
     const Lane none, &kept = lane < 0 ? none : lanes_[static_cast<std::size_t>(lane)];
     readers_.push_back({&window, static_cast<std::uint64_t>(window.min_rows), static_cast<std::uint32_t>(sums - sums_.begin()), lane, kept.first_word, kept.powers,
-                        a.argument_scale, a.kind, a.argument_type, kept.real, !summed(window), a.include_request});
+                        a.argument_scale, a.kind, a.argument_type, kept.real, folded, a.include_request});
   }
 }
 
@@ -154,23 +169,23 @@ OnlineWindows::~OnlineWindows() = default;
 
 std::vector<Lane> OnlineWindows::lanes_of(const TimelineStep& step, const Rows& rows) {
   std::vector<Lane> out;
-  for (const WindowStep& window : step.windows) {
-    const auto lane = lane_of(window, rows);
-    if (!lane) continue;
-    if (const auto known = find_values(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
-    else out.push_back(*lane);
-  }
+  for (const WindowStep& window : step.windows)
+    for (const auto& lane : {lane_of(window, rows), last_of(window, rows)}) {
+      if (!lane) continue;
+      if (const auto known = find_values(out, *lane); known != out.end()) known->powers = std::max(known->powers, lane->powers);
+      else out.push_back(*lane);
+    }
   return out;
 }
 
 void OnlineWindows::read(Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out) {
   scratch_->fetching = false;
   place_ends(timelines, id, asked, own);
-  sum_up(timelines, asked.as_of);
+  sum_up(timelines, asked);
   slide(timelines, id, asked, own, out);
   for (std::size_t w = 0; w < readers_.size(); ++w) {
     const Reader& reader = readers_[w];
-    Aggregated value = scratch_->slid[w] ? out[w] : reader.folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
+    Aggregated value = scratch_->slid[w] ? out[w] : reader.folded || scratch_->runs[reader.sums].folded ? fold_rows(reader, timelines, asked) : value_of(reader, timelines, asked);
     if (scratch_->runs[reader.sums].incomplete && value.cause != Cause::error) value = Aggregated::none(Cause::history_incomplete);
     out[w] = value;
   }
@@ -213,7 +228,8 @@ void OnlineWindows::place_ends(const Timelines& timelines, EntityId id, const As
   std::sort(s.own_rows.begin(), s.own_rows.end(), Timelines::before);
 }
 
-void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
+void OnlineWindows::sum_up(const Timelines& timelines, const Asked& asked) {
+  const Instant as_of = asked.as_of;
   Scratch& s = *scratch_;
   const std::size_t lanes = lanes_.size();
   s.rows.assign(sums_.size(), 0);
@@ -231,10 +247,22 @@ void OnlineWindows::sum_up(const Timelines& timelines, Instant as_of) {
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     Totals out{sums_[i].lanes, 0, s.lanes.data() + i * lanes, s.words.data() + i * words_};
     clear(out);
-    const Scratch::Run& run = s.runs[i];
+    Scratch::Run& run = s.runs[i];
     const Timelines::Place* from = &s.searches[run.first].place;
     const Timelines::Place& to = s.searches[run.last].place;
-    Timelines::Place past_own;
+    Timelines::Place past_own, last_rows;
+    if (sums_[i].last) {
+      const auto own_inside = [&](const Timelines::Place& own) { return !Timelines::before(own, *from) && Timelines::before(own, to); };
+      if (std::any_of(s.own_rows.begin(), s.own_rows.end(), own_inside)) {
+        run.folded = true;
+        continue;
+      }
+      const WindowStep* const includes = sums_[i].includes;
+      const std::uint64_t n = *sums_[i].last - (includes && window::request_passes(*includes, rows_, asked.request));
+      const auto passing = sums_[i].passing < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(sums_[i].passing));
+      last_rows = timelines.back(*from, to, n, passing, as_of);
+      from = &last_rows;
+    }
     for (const Timelines::Place& own : s.own_rows) {
       if (Timelines::before(own, *from) || !Timelines::before(own, to)) continue;
       timelines.add(*from, own, as_of, out);

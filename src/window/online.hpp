@@ -2,9 +2,10 @@
 ///
 /// A lane is an argument under a `where`: features that read the same of each row share one. Windows with equal spans are summed up
 /// once, for the lanes they read, but for gated ones: only these go down to rows whose cells are to come. Those that share an end
-/// share its place, and what the block there holds. The request's own row is left out between two places. What no lane can say
-/// slides (window/sliding/) where the window holds many rows, for entities that are asked for again before their windows have moved
-/// far; the rest (sessions, the last rows) is folded row by row, over rows fetched as they are asked for.
+/// share its place, and what the block there holds. The last n rows begin where n of them stand behind. The request's own row is left
+/// out between two places; where it stands in a window of the last rows, these are folded. What no lane can say slides
+/// (window/sliding/) where the window holds many rows, for entities that are asked for again before their windows have moved far;
+/// the rest (sessions) is folded row by row, over rows fetched as they are asked for.
 #pragma once
 
 #include <featlib/window/read.hpp>
@@ -13,6 +14,7 @@
 #include "window/timeline/timelines.hpp"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,7 +61,14 @@ class OnlineWindows {
   struct Sums {
     Span span;
     int alone;                         ///< the gated lane, or -1
+    std::optional<std::uint64_t> last; ///< only so many rows of the span,
+    int passing;                       ///< of those that this lane holds a value of, or -1: of all,
+    const WindowStep* includes;        ///< and of the request if it passes; null where it is not included
     std::vector<std::uint32_t> lanes;
+
+    bool same(const Sums& o) const noexcept {
+      return span == o.span && alone == o.alone && last == o.last && passing == o.passing && (includes == nullptr) == (o.includes == nullptr);
+    }
   };
   struct Scratch;
   /// What an entity's windows keep while they slide, by group.
@@ -69,7 +78,7 @@ class OnlineWindows {
   };
 
   void place_ends(const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own);
-  void sum_up(const Timelines& timelines, Instant as_of);
+  void sum_up(const Timelines& timelines, const Asked& asked);
   Slot own_value(const Reader& reader, const Asked& asked) const noexcept;
   void slide(Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out);
   bool slide(SlidingWindow& window, const SlidingGroup& group, const Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own,

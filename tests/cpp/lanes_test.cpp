@@ -92,6 +92,7 @@ TEST_CASE("features that read the same of each row share a lane") {
   CHECK(lanes_of("  a: {from: events, aggregate: sum(amount), window: 1d, where: tag = 'x'}\n  b: {from: events, aggregate: sum(amount), window: 1d}\n"
                  "  c: {from: events, aggregate: count(), window: 1d, where: tag = 'x'}\n  d: {from: events, aggregate: count(), window: 1d}\n") == 3);
   CHECK(lanes_of("  a: {from: events, aggregate: \"share(tag, 'x')\", window: 1d}\n  b: {from: events, aggregate: \"share(tag, 'y')\", window: 1d}\n") == 2);
+  CHECK(lanes_of("  a: {from: events, aggregate: sum(amount), last: 3, where: tag = 'x'}\n  b: {from: events, aggregate: count(), window: 1d, where: tag = 'x'}\n") == 2);
   CHECK(lanes_of("  a: {from: events, aggregate: first(amount), window: 1d}\n  b: {from: events, aggregate: sum(amount), gap: 1h, max_length: 1d}\n") == 0);
 }
 

@@ -115,6 +115,7 @@ features: {open: {from: events, aggregate: sum(whole), where: label is null or l
       REQUIRE(timelines_.row(back) == expected[expected.size() - 1 - i]);
     }
 
+    check_back(first, last, expected, as_of);
     timelines_.add(first, last, as_of, totals);
     std::uint64_t rows = 0;
     std::array<Plain, lanes_> plain;
@@ -176,6 +177,20 @@ features: {open: {from: events, aggregate: sum(whole), where: label is null or l
       return out;
     }
   };
+
+  /// Where the last n rows begin that count, those of them with a value in a lane.
+  void check_back(const Timelines::Place& first, const Timelines::Place& last, const std::vector<Row>& rows, Instant as_of) const {
+    for (const std::optional<std::uint32_t> lane : {std::optional<std::uint32_t>(), std::optional<std::uint32_t>(0), std::optional<std::uint32_t>(1)})
+      for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{20}, std::uint64_t{500}}) {
+        INFO("the last " << n << (lane ? " of lane " + std::to_string(*lane) : ""));
+        std::size_t at = rows.size();
+        for (std::uint64_t left = n; left > 0 && at-- > 0;)
+          left -= rows_.counts_at(rows[at], as_of) && (!lane || (*lane == 0 ? real_of(rows[at]).has_value() : whole_of(rows[at], "whole").has_value()));
+        if (at > rows.size()) at = 0;                          // there are fewer
+        const auto place = timelines_.back(first, last, n, lane, as_of);
+        REQUIRE(timelines_.distance(place, last) == rows.size() - at);
+      }
+  }
 
   int field(std::string_view name) const { return contract_.sources()[0].find_field(name); }
   SlotColumn& column(std::string_view name) { return rows_.fields[static_cast<std::size_t>(field(name))]; }

@@ -33,10 +33,15 @@ bool same(const std::optional<Expression>& a, const std::optional<Expression>& b
 
 bool Lane::gated() const noexcept { return gate >= 0 || (derived && derived->gated()); }
 
-DerivedLane::DerivedLane(const Aggregate& aggregate, const Rows& rows) : aggregate_(&aggregate), of_(what(aggregate.kind)) {
-  for (const auto* fields : {&aggregate.argument_fields, &aggregate.where_fields})
-    for (const int field : *fields)
+DerivedLane::DerivedLane(const Aggregate& aggregate, const Rows& rows) : DerivedLane(aggregate, rows, what(aggregate.kind)) {}
+
+DerivedLane::DerivedLane(const Aggregate& aggregate, const Rows& rows, Of of) : aggregate_(&aggregate), of_(of) {
+  const auto read = [&](const std::vector<int>& fields) {
+    for (const int field : fields)
       if (const int gate = rows.gate_of(field); gate >= 0) gates_.push_back(static_cast<std::size_t>(gate));
+  };
+  if (of != Of::row) read(aggregate.argument_fields);
+  read(aggregate.where_fields);
 }
 
 Slot DerivedLane::on(const Rows& rows, Row row, Instant as_of) const noexcept {

@@ -18,8 +18,10 @@ class DerivedLane {
     match,                            ///< 1 where the argument is the aggregate's literal, else 0
   };
 
-  /// The aggregate outlives this.
+  /// What the aggregate looks at; it outlives this.
   DerivedLane(const Aggregate& aggregate, const Rows& rows);
+  /// The rows that its `where` lets in.
+  static DerivedLane of_rows(const Aggregate& aggregate, const Rows& rows) { return {aggregate, rows, Of::row}; }
 
   /// On a row as it is known at as_of; at `never` all of it is.
   Slot on(const Rows& rows, Row row, Instant as_of) const noexcept;
@@ -35,6 +37,8 @@ class DerivedLane {
   bool operator==(const DerivedLane& other) const;
 
  private:
+  DerivedLane(const Aggregate& aggregate, const Rows& rows, Of of);
+
   const Aggregate* aggregate_;
   Of of_;
   std::vector<std::size_t> gates_;    // of the columns it reads

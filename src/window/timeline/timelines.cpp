@@ -318,33 +318,40 @@ bool Timelines::whole(const Summary& summary, const LaneSummary* lanes, std::spa
   return summary.seen.all(as_of) && (!gated_ || std::all_of(asked.begin(), asked.end(), [&](std::uint32_t l) { return lanes[l].stamped <= as_of; }));
 }
 
+namespace {
+
+/// Leaves the rows, a bit a row, that `keeps` says to.
+template <class Keeps>
+std::uint64_t only(const Block& block, std::uint64_t rows, Keeps&& keeps) {
+  for (std::uint64_t left = rows; left; left &= left - 1)
+    if (const auto i = static_cast<std::size_t>(std::countr_zero(left)); !keeps(block.row(i))) rows &= ~(std::uint64_t{1} << i);
+  return rows;
+}
+
+}  // namespace
+
+/// The rows among `rows` that count.
+std::uint64_t Timelines::counted(const Block& block, std::uint64_t rows, Instant as_of) const noexcept {
+  if (block.seen().all(as_of)) return rows;
+  return only(block, rows, [&](Row row) { return rows_->counts_at(row, as_of); });
+}
+
 void Timelines::add_rows(const Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept {
   if (from >= to || block.seen().none(as_of)) return;
-  std::uint64_t rows = bits_between(from, to);
-  const auto without = [&](std::uint64_t& some, auto&& keeps) {
-    for (std::uint64_t left = some; left; left &= left - 1)
-      if (const auto i = static_cast<std::size_t>(std::countr_zero(left)); !keeps(block.row(i))) some &= ~(std::uint64_t{1} << i);
-  };
-  if (block.seen().all(as_of)) {
-    out.rows += to - from;
-  } else {
-    without(rows, [&](Row row) { return rows_->counts_at(row, as_of); });
-    out.rows += static_cast<std::uint64_t>(std::popcount(rows));
-  }
+  const std::uint64_t rows = counted(block, bits_between(from, to), as_of);
+  out.rows += block.seen().all(as_of) ? to - from : static_cast<std::uint64_t>(std::popcount(rows));
   for (const std::uint32_t l : out.asked) {
     std::uint64_t held = block.held(l, rows);
     const Lane& lane = lanes_[l];
     if (block.stamped(l) > as_of && lane.derived) {
       // A row whose cells were not all known yet may have held another value then, or one where it holds none.
-      std::uint64_t same = rows;
-      without(same, [&](Row row) {
+      held &= only(block, rows, [&](Row row) {
         if (lane.derived->stamped(*rows_, row) <= as_of) return true;
         if (const Slot then = lane.derived->on(*rows_, row, as_of); !then.is_null()) add_value(lane, kept(lane, then), out.lanes[l], out.words);
         return false;
       });
-      held &= same;
     } else if (block.stamped(l) > as_of) {
-      without(held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lane.gate)][row] <= as_of; });
+      held = only(block, held, [&](Row row) { return rows_->stamps[static_cast<std::size_t>(lane.gate)][row] <= as_of; });
     }
     block.add(l, lane, held, out.lanes[l], out.words);
   }
@@ -374,6 +381,50 @@ void Timelines::add_children(const Node& node, std::size_t from, std::size_t to,
     from = last;
   }
   for (; from < to; ++from) add_child(from);
+}
+
+Timelines::Place Timelines::back(const Place& from, const Place& to, std::uint64_t n, std::optional<std::uint32_t> lane, Instant as_of) const noexcept {
+  Place at = to;
+  while (n > 0 && before(from, at)) {
+    const bool last = in_one_block(from, at);
+    std::uint64_t rows = counted(*at.block_, bits_between(last ? from.at_ : 0, at.at_), as_of);
+    if (lane) rows = at.block_->held(*lane, rows);
+    const auto more = static_cast<std::uint64_t>(std::popcount(rows));
+    if (more >= n) {
+      for (std::uint64_t left = more; left > n; --left) rows &= rows - 1;
+      at.at_ = static_cast<std::size_t>(std::countr_zero(rows));
+      return at;
+    }
+    n -= more;
+    if (last) return from;
+    // Past what stands before the block: whole children where they do not hold the rest, then down to the last block of the one that may.
+    auto level = static_cast<std::size_t>(at.levels_) - 1;
+    for (;;) {
+      if (at.children_[level] == 0) {
+        --level;
+        continue;
+      }
+      const std::size_t child = --at.children_[level];
+      const Node& node = *at.nodes_[level];
+      const bool holds_from = std::equal(at.children_.begin(), at.children_.begin() + static_cast<std::ptrdiff_t>(level) + 1, from.children_.begin());
+      const std::uint64_t held = lane ? node.lanes(child)[*lane].count : node.summary(child).rows;
+      if (!holds_from && node.summary(child).seen.none(as_of)) continue;
+      if (!holds_from && node.summary(child).seen.all(as_of) && held < n) {
+        n -= held;
+        continue;
+      }
+      void* below = node.child(child);
+      for (++level; level < static_cast<std::size_t>(at.levels_); ++level) {
+        at.nodes_[level] = static_cast<Node*>(below);
+        at.children_[level] = static_cast<std::uint16_t>(at.nodes_[level]->size() - 1);
+        below = at.nodes_[level]->child(at.children_[level]);
+      }
+      at.block_ = static_cast<Block*>(below);
+      at.at_ = at.block_->size();
+      break;
+    }
+  }
+  return at;
 }
 
 /// Calls `rows(block, first, last)` and `children(node, first, last, below)` for what lies between a place and the block of

@@ -19,6 +19,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include <array>
+#include <optional>
 
 namespace featlib {
 
@@ -100,6 +101,9 @@ class Timelines {
   /// The rows between two places that do not count at as_of; those that do are passed over block by block, where all of one do.
   void find_uncounted(const Place& from, const Place& to, Instant as_of, std::vector<Row>& out) const;
 
+  /// The last place between two behind which `n` rows that count at as_of stand, or as many as there are; of a lane, rows that hold a
+  /// value. It is not gated.
+  Place back(const Place& from, const Place& to, std::uint64_t n, std::optional<std::uint32_t> lane, Instant as_of) const noexcept;
   /// Adds the rows between two places that count at as_of, with their cells as they are known then.
   void add(const Place& from, const Place& to, Instant as_of, Totals& out) const noexcept;
   /// The same in two steps, for windows that share the second: to the block in which `to` lies, and in that block before it.
@@ -138,6 +142,7 @@ class Timelines {
   void take_out(Timeline& t, const Place& place) const;
   static void summarize_up(const Place& place);
   bool whole(const Summary& summary, const LaneSummary* lanes, std::span<const std::uint32_t> asked, Instant as_of) const noexcept;
+  std::uint64_t counted(const timeline::Block& block, std::uint64_t rows, Instant as_of) const noexcept;
   void add_rows(const timeline::Block& block, std::size_t from, std::size_t to, Instant as_of, Totals& out) const noexcept;
   void add_children(const timeline::Node& node, std::size_t from, std::size_t to, int below, Instant as_of, Totals& out) const noexcept;
 
