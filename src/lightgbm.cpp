@@ -34,12 +34,6 @@ constexpr std::int64_t max_leaves = 1 << 30;          // nodes and leaves are nu
   refuse(ErrorCode::model_unsupported, line, std::move(message), std::move(help));
 }
 
-/// As much of what was found as a message can hold.
-std::string shown(std::string_view text) {
-  const std::size_t size = utf8_prefix(text.substr(0, 40));
-  return std::string(text.substr(0, size)) + (size < text.size() ? "..." : "");
-}
-
 // ---- lines and words -----------------------------------------------------------------------------------------------
 
 /// The file line by line. Nothing is copied.
@@ -101,7 +95,7 @@ T number(const Value& value, std::string_view word) {
   T out{};
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), out);
   if (error != std::errc{} || end != word.data() + word.size())
-    corrupt(value.line, fmt::format("`{}` holds \"{}\"; expected {}", value.key, shown(word), std::is_integral_v<T> ? "an integer" : "a number"));
+    corrupt(value.line, fmt::format("`{}` holds \"{}\"; expected {}", value.key, utf8_excerpt(word), std::is_integral_v<T> ? "an integer" : "a number"));
   return out;
 }
 
@@ -132,7 +126,7 @@ class Keys {
     const std::size_t equals = line.find('=');
     const std::string_view key = line.substr(0, equals);
     const auto [found, fresh] = values_.try_emplace(key, Value{key, equals == std::string_view::npos ? "" : line.substr(equals + 1), number});
-    if (!fresh) corrupt(number, fmt::format("{}: `{}` stands twice, first in line {}", what_, shown(key), found->second.line));
+    if (!fresh) corrupt(number, fmt::format("{}: `{}` stands twice, first in line {}", what_, utf8_excerpt(key), found->second.line));
   }
 
   std::optional<Value> find(std::string_view key) const {
@@ -184,7 +178,7 @@ constexpr Objective objectives[] = {
 /// The sigmoid parameter as LightGBM reads it, which is not to the nearest double (Common::Atof, common.h:257).
 double loosely(const Value& value, std::string_view word) {
   const auto strict = number<double>(value, word);
-  if (!(strict > 0) || !std::isfinite(strict)) corrupt(value.line, fmt::format("the parameter sigmoid is {}; expected a finite number above 0", shown(word)));
+  if (!(strict > 0) || !std::isfinite(strict)) corrupt(value.line, fmt::format("the parameter sigmoid is {}; expected a finite number above 0", utf8_excerpt(word)));
   const char *p = word.data(), *end = p + word.size();
   const auto digits = [&](double from, auto&& each) {
     for (; p != end && *p >= '0' && *p <= '9'; ++p) from = from * 10.0 + (*p - '0'), each();
@@ -225,7 +219,7 @@ void read_objective(const std::optional<Value>& value, TreeModel& model) {
   if (words.empty()) corrupt(value->line, "`objective` is empty");
   const auto found = std::ranges::find(objectives, words[0], &Objective::name);
   if (found == std::end(objectives))
-    unsupported(value->line, fmt::format("the objective is \"{}\"; LightGBM has none of that name", shown(words[0])), "score it with LightGBM itself");
+    unsupported(value->line, fmt::format("the objective is \"{}\"; LightGBM has none of that name", utf8_excerpt(words[0])), "score it with LightGBM itself");
   model.objective = found->name;
   model.transform = found->transform;
 
@@ -298,7 +292,7 @@ class LightgbmFile {
     }
     const Value version = keys.at("version");
     if (version.text != "v3" && version.text != "v4")
-      unsupported(version.line, fmt::format("version \"{}\"; v3 and v4 are supported", shown(version.text)), "save the model with LightGBM 3.0 or later, or update featlib");
+      unsupported(version.line, fmt::format("version \"{}\"; v3 and v4 are supported", utf8_excerpt(version.text)), "save the model with LightGBM 3.0 or later, or update featlib");
 
     const Value per_iteration = keys.at("num_tree_per_iteration");
     const auto outputs = number<std::int64_t>(per_iteration, 1, std::numeric_limits<std::int32_t>::max());
@@ -348,7 +342,7 @@ class LightgbmFile {
         in_.take();
         continue;
       }
-      if (in_.peek() != fmt::format("Tree={}", index)) corrupt(in_.number(), fmt::format("\"{}\"; expected Tree={} or \"end of trees\"", shown(in_.peek()), index));
+      if (in_.peek() != fmt::format("Tree={}", index)) corrupt(in_.number(), fmt::format("\"{}\"; expected Tree={} or \"end of trees\"", utf8_excerpt(in_.peek()), index));
       if (index > 0) ended(index - 1);
       read_tree(index);
     }

@@ -4,6 +4,7 @@
 
 #include "contract/keys.hpp"
 #include "contract/yaml.hpp"
+#include "utf8.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -207,7 +208,7 @@ class Conjunction {
 
 // ---- the file -------------------------------------------------------------------------------------------------------
 
-std::string shown(std::string_view text) { return text.size() > 60 ? fmt::format("{}...", text.substr(0, 57)) : std::string(text); }
+std::string shown(std::string_view text) { return utf8_excerpt(text, text.size() > 60 ? 57 : 60); }
 
 std::string did_you_mean(std::string_view name) { return name.empty() ? "" : fmt::format("did you mean `{}`?", name); }
 

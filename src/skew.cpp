@@ -1,5 +1,7 @@
 #include <featlib/monitor/skew.hpp>
 
+#include "utf8.hpp"
+
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <fmt/format.h>
 
@@ -25,7 +27,7 @@ struct Column {
     switch (kind) {
       case Kind::integer: return fmt::format("{}", of->integers[row]);
       case Kind::real: return fmt::format("{}", of->reals[row]);   // the shortest that reads back to the same double
-      case Kind::text: return fmt::format("'{}'", of->texts[row].substr(0, 100));
+      case Kind::text: return fmt::format("'{}'", utf8_excerpt(of->texts[row], 100));
     }
     return {};
   }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace featlib {
@@ -34,5 +35,11 @@ inline std::size_t utf8_prefix(std::string_view text) {
 }
 
 inline bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
+
+/// As much of a text as a message can hold, and of that what is well formed.
+inline std::string utf8_excerpt(std::string_view text, std::size_t bytes = 40) {
+  const std::size_t size = utf8_prefix(text.substr(0, bytes));
+  return std::string(text.substr(0, size)) + (size < text.size() ? "..." : "");
+}
 
 }  // namespace featlib

@@ -45,7 +45,7 @@ std::int64_t to_integer(std::string_view name, std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size())
-    corrupt(fmt::format("`{}` is \"{}\"; expected an integer", name, text.substr(0, 40)));
+    corrupt(fmt::format("`{}` is \"{}\"; expected an integer", name, utf8_excerpt(text)));
   return value;
 }
 
@@ -75,7 +75,7 @@ std::vector<float> numbers_of(std::string_view name, std::string_view text) {
     float value = 0;
     const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), value);
     if (error != std::errc{} || end != item.data() + item.size() || !std::isfinite(value))
-      corrupt(fmt::format("`{}` is \"{}\"; expected finite numbers", name, text.substr(0, 40)));
+      corrupt(fmt::format("`{}` is \"{}\"; expected finite numbers", name, utf8_excerpt(text)));
     values.push_back(value);
     if (comma == std::string_view::npos) return values;
     rest.remove_prefix(comma + 1);

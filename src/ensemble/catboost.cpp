@@ -206,7 +206,7 @@ class Assembly {
 bool missing_right(std::string_view treatment) {
   if (treatment == "AsIs" || treatment == "AsFalse") return false;
   if (treatment == "AsTrue") return true;
-  unsupported(fmt::format("missing values are treated `{}`", treatment.substr(0, 40)), "AsIs, AsFalse and AsTrue are known");
+  unsupported(fmt::format("missing values are treated `{}`", utf8_excerpt(treatment)), "AsIs, AsFalse and AsTrue are known");
 }
 
 // ---- JSON (libs/model/model_export/json_model_helpers.cpp) ---------------------------------------------------------
@@ -341,7 +341,7 @@ class CatboostJson {
         number = in_.integer();
       else if (key == "split_type") {
         const std::string type = in_.text();
-        if (type != "FloatFeature" && type != "OneHotFeature") refuse_feature(fmt::format("tests of the type {}", type.substr(0, 40)));
+        if (type != "FloatFeature" && type != "OneHotFeature") refuse_feature(fmt::format("tests of the type {}", utf8_excerpt(type)));
       } else
         in_.skip();
     });
@@ -413,7 +413,7 @@ Content read_cbm(std::span<const std::byte> bytes) {
   Flatbuffer buffer(bytes.subspan(8, size));
   const Flatbuffer::Table core = buffer.root(), trees = core.table(1);
   if (const std::string version = core.text(0); version != "FlabuffersModel_v1")
-    throw Error(ErrorCode::model_format, fmt::format("a cbm file of version `{}`", version.substr(0, 40)), "FlabuffersModel_v1 is read; save the model with CatBoost 1");
+    throw Error(ErrorCode::model_format, fmt::format("a cbm file of version `{}`", utf8_excerpt(version)), "FlabuffersModel_v1 is read; save the model with CatBoost 1");
   if (core.tables(3).empty() && bytes.size() - 8 != size) corrupt("more bytes after the model");
 
   Content out;

@@ -1,6 +1,7 @@
 #include "ensemble/document.hpp"
 
 #include "ensemble/rapid_number.hpp"
+#include "utf8.hpp"
 
 #include <featlib/core/result.hpp>
 
@@ -60,7 +61,7 @@ class Json final : public Document {
     std::string out;
     while (true) {
       const char c = take();
-      if (c == '"') return out;
+      if (c == '"') return well_formed(std::move(out));
       if (static_cast<unsigned char>(c) < 0x20) fail("a control character inside a string");
       if (c != '\\')
         out += c;
@@ -166,7 +167,7 @@ class Json final : public Document {
     const bool numeric = digit < token.size() && token[digit] >= '0' && token[digit] <= '9';
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
     if (!numeric || error != std::errc{} || end != token.data() + token.size())
-      fail(fmt::format("\"{}\" is not a number this place can hold", token.substr(0, 40)));
+      fail(fmt::format("\"{}\" is not a number this place can hold", utf8_excerpt(token)));
     return value;
   }
 
@@ -402,9 +403,9 @@ class Ubj final : public Document {
 
   std::string characters() {
     const std::size_t n = count(1);
-    const std::string out(bytes_.substr(at_, n));
+    std::string out(bytes_.substr(at_, n));
     at_ += n;
-    return out;
+    return well_formed(std::move(out));
   }
 
   std::size_t size_of(char type) const {
@@ -466,6 +467,11 @@ class Ubj final : public Document {
 };
 
 }  // namespace
+
+std::string Document::well_formed(std::string text) const {
+  if (!is_utf8(text)) fail("a text that is not UTF-8");
+  return text;
+}
 
 std::string_view Document::first_key(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -53,6 +53,9 @@ class Document {
 
   bool rapid_ = false;
 
+  /// A text as it stands; what is no UTF-8 is refused, since names and messages are shown.
+  std::string well_formed(std::string text) const;
+
   /// Depth of objects and arrays; XGBoost needs 7.
   static constexpr int max_depth = 32;
   class Nested {

@@ -7,6 +7,8 @@
 
 #include <featlib/core/result.hpp>
 
+#include "utf8.hpp"
+
 #include <fmt/format.h>
 
 #include <cstddef>
@@ -36,7 +38,9 @@ class Flatbuffer {
 
     std::string text(std::size_t field) const {
       const std::vector<char> characters = vector<char>(field);
-      return {characters.begin(), characters.end()};
+      std::string out(characters.begin(), characters.end());
+      if (!is_utf8(out)) in_->fail(fmt::format("field {} of the table at {} is no UTF-8 text", field, at_));
+      return out;
     }
 
     /// Numbers or structs without padding; none where the field is absent.

@@ -2,6 +2,7 @@
 /// scikit-learn at 1.9.1.
 #include "ensemble/document.hpp"
 #include "ensemble/model.hpp"
+#include "utf8.hpp"
 
 #include <featlib/core/result.hpp>
 
@@ -192,7 +193,7 @@ class SklearnFile {
       throw Error(ErrorCode::model_format, fmt::format("format {} of scikit-learn estimators", version_), "this featlib reads format 1");
     const auto* estimator = std::ranges::find(estimators, std::string_view(estimator_), &Estimator::name);
     if (estimator == std::end(estimators))
-      unsupported(fmt::format("the estimator is `{}`", estimator_.substr(0, 60)),
+      unsupported(fmt::format("the estimator is `{}`", utf8_excerpt(estimator_, 60)),
                   "trees, forests, (Hist)GradientBoosting and IsolationForest are supported");
     if (features_ < 1 || features_ > max_features) corrupt(fmt::format("`features` is {}", features_));
     if (!feature_names_.empty() && std::ssize(feature_names_) != features_)
@@ -247,9 +248,9 @@ class SklearnFile {
     if (outputs_ != 1 || classes_ == 1) corrupt(fmt::format("{} with {} classes and {} outputs", estimator_, classes_, outputs_));
     const auto* loss = std::ranges::find(losses, std::string_view(loss_), &Loss::name);
     if (loss == std::end(losses) || (loss->transform == Transform::sigmoid) != estimator.classifier || (classes_ > 2 && loss_ != "log_loss"))
-      unsupported(fmt::format("{} with {} classes and the loss `{}`", estimator_, classes_, loss_.substr(0, 60)), "score it with scikit-learn");
+      unsupported(fmt::format("{} with {} classes and the loss `{}`", estimator_, classes_, utf8_excerpt(loss_, 60)), "score it with scikit-learn");
     if (!init_.empty() && init_ != "zero" && init_ != "DummyClassifier" && init_ != "DummyRegressor")
-      unsupported(fmt::format("raw values start from a `{}`", init_.substr(0, 60)), "train without `init`");
+      unsupported(fmt::format("raw values start from a `{}`", utf8_excerpt(init_, 60)), "train without `init`");
     model.transform = loss->transform;
     model.steepness = loss->steepness;
     if (classes_ > 2) model.transform = estimator.kind == Kind::histogram ? Transform::softmax : Transform::softmax_pairwise;

@@ -15,6 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::memcpy(bytes.data() + 4, &core, sizeof(core));
   }
   bytes.insert(bytes.end(), data + 1, data + size);
-  featlib::testing::score_or_refuse(std::as_bytes(std::span(bytes)));
+  featlib::testing::score_or_refuse(std::as_bytes(std::span(bytes)), featlib::detail::read_catboost);
   return 0;
 }

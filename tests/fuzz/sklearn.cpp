@@ -7,6 +7,6 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string text = "{\"featlib_sklearn\":1,";
   text.append(reinterpret_cast<const char*>(data), size);
-  featlib::testing::score_or_refuse(std::as_bytes(std::span(text)));
+  featlib::testing::score_or_refuse(std::as_bytes(std::span(text)), featlib::detail::read_sklearn);
   return 0;
 }
