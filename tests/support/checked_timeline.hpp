@@ -18,10 +18,10 @@ namespace featlib::testing {
 /// What stands in a row of the source below.
 struct TimelineRow {
   Instant at = 0;
-  std::optional<std::int64_t> sequence;
-  std::optional<double> real;
-  std::optional<std::int64_t> whole;
-  std::optional<std::int64_t> label;        ///< gated
+  std::optional<std::int64_t> sequence = std::nullopt;
+  std::optional<double> real = std::nullopt;
+  std::optional<std::int64_t> whole = std::nullopt;
+  std::optional<std::int64_t> label = std::nullopt;   ///< gated
   Instant known_at = 0, stamp = never, hidden_at = never;
 };
 

@@ -67,7 +67,7 @@ bool LanePowers::fit(bool real) const noexcept {
   const auto within = [&](std::int64_t key) {
     const Decomposed parts = decompose(from_ordered(key));
     const auto magnitude = static_cast<std::uint64_t>(parts.significand < 0 ? -parts.significand : parts.significand);
-    return magnitude == 0 || std::bit_width(magnitude) + parts.exponent - values_.unit <= powers::most_bits(powers_);
+    return magnitude == 0 || static_cast<int>(std::bit_width(magnitude)) + parts.exponent - values_.unit <= powers::most_bits(powers_);
   };
   return within(values_.least) && within(values_.most);
 }
