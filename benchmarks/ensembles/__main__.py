@@ -3,8 +3,9 @@
     make bench-ensembles
     make bench-ensembles BENCH="300x6"       # some models
 
-featlib, XGBoost and LightGBM are called through C as a service would (the two through ctypes, which costs them some half a
-microsecond a call), the others through Python, which is what they offer. A ratio is the peer's time over featlib's.
+featlib, XGBoost, LightGBM and what tl2cgen and lleaves compile are called through C as a service would (all but featlib through ctypes,
+which costs them some half a microsecond a call), the others through Python, which is what they offer. A ratio is the peer's time
+over featlib's. The compilers are left out beyond 300 x 6, where they take minutes; featlib loads such a model in milliseconds.
 """
 
 import ctypes
@@ -19,9 +20,14 @@ from pathlib import Path
 import catboost
 import daal4py
 import lightgbm as lgb
+import lleaves
 import numpy as np
+import onnxmltools
+import onnxruntime
+import tl2cgen
 import treelite
 import xgboost as xgb
+from onnxmltools.convert.common.data_types import FloatTensorType
 
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES, ROWS = 28, 20_000
@@ -100,6 +106,44 @@ class LightgbmC:
         self.c.LGBM_BoosterPredictForMat(self.booster, rows.ctypes.data_as(ctypes.c_void_p), 1, len(rows), FEATURES, 1, 1, 0, -1, b"num_threads=1", ctypes.byref(self.length), self.out)
 
 
+class Tl2cgenC:
+    """Compiled by GCC; rows of 4 bytes a value, of which -1 is missing."""
+
+    def __init__(self, tree, folder):
+        library = str(folder / "tl2cgen.so")
+        tl2cgen.export_lib(tree, toolchain="gcc", libpath=library, params={"parallel_comp": 8}, nthread=2)
+        self.c, self.predictor, self.out = ctypes.CDLL(library), tl2cgen.Predictor(library, nthread=1), (ctypes.c_float * 1)()
+
+    def peer(self, x):
+        values = np.where(np.isnan(x), np.int32(-1), x.view(np.int32))
+        single = [values[i].ctypes.data_as(ctypes.c_void_p) for i in range(500)]
+        matrix = tl2cgen.DMatrix(x)
+        return ("tl2cgen C, compiled", p50(lambda i: self.c.predict(single[i % 500], 1, self.out)), rows_a_second(lambda: self.predictor.predict(matrix, pred_margin=True), ROWS), None)
+
+
+def onnx_peer(booster, x):
+    """Probabilities: it has no margins."""
+    model = onnxmltools.convert_xgboost(booster, initial_types=[("X", FloatTensorType([None, FEATURES]))])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    run = lambda rows: session.run(["probabilities"], {"X": rows})  # noqa: E731
+    return ("ONNX Runtime, Python", p50(lambda i: run(x[i : i + 1]), 500), rows_a_second(lambda: run(x), ROWS), None)
+
+
+def lleaves_peer(path, x):
+    """Compiled by LLVM."""
+    model = lleaves.Model(model_file=str(path))
+    model.compile(raw_score=True)
+    compiled, number = model._c_entry_func, ctypes.POINTER(ctypes.c_double)
+    single, out = [x[i].ctypes.data_as(number) for i in range(500)], np.zeros(1).ctypes.data_as(number)
+    return ("lleaves C, compiled", p50(lambda i: compiled(single[i % 500], out, 0, 1)), rows_a_second(lambda: model.predict(x, n_jobs=1), ROWS), None)
+
+
+def compiles(trees, depth):
+    return trees * 2**depth <= 300 * 2**6
+
+
 def featlib(model, rows):
     program = ROOT / "build" / "release" / "benchmarks" / "ensemble_rows"
     return json.loads(subprocess.run([program, model, rows], check=True, capture_output=True, text=True).stdout)
@@ -141,6 +185,9 @@ def xgboost_case(trees, depth, x, y, folder):
     peers.append(("oneDAL, daal4py", p50(lambda i: daal.predict(x[i : i + 1]), 500), rows_a_second(lambda: daal.predict(x), ROWS), None))
     tree = treelite.frontend.from_xgboost(booster)
     peers.append(("treelite GTIL", p50(lambda i: treelite.gtil.predict(tree, x[i : i + 1], nthread=1, pred_margin=True), 200), rows_a_second(lambda: treelite.gtil.predict(tree, x, nthread=1, pred_margin=True), ROWS, 1), None))
+    peers.append(onnx_peer(booster, x))
+    if compiles(trees, depth):
+        peers.append(Tl2cgenC(tree, folder).peer(x))
     return path, peers
 
 
@@ -150,7 +197,10 @@ def lightgbm_case(trees, depth, x, y, folder):
     booster.save_model(path)
     c, wide = LightgbmC(path), x.astype(float)
     single = [wide[i].ctypes.data_as(ctypes.c_void_p) for i in range(500)]
-    return path, [("LightGBM C, single-row fast", p50(lambda i: c.one(single[i % 500])), rows_a_second(lambda: c.many(wide), ROWS), None)]
+    peers = [("LightGBM C, single-row fast", p50(lambda i: c.one(single[i % 500])), rows_a_second(lambda: c.many(wide), ROWS), None)]
+    if compiles(trees, depth):
+        peers.append(lleaves_peer(path, wide))
+    return path, peers
 
 
 def catboost_case(trees, depth, x, y, folder):
