@@ -38,7 +38,8 @@ class OnlineWindows {
   std::span<const Target> targets() const noexcept { return targets_; }
 
   /// The windows' values, by TimelineStep::windows. `own`: rows of the request's dedup key on this timeline; they do not count.
-  /// Allocates nothing once readings as large were made, but for what a fold does, and the long integers of a moment.
+  /// Allocates nothing once readings as large were made, but for what slides and takes rows in, what a fold does, and the long integers of a
+  /// moment.
   void read(Timelines& timelines, EntityId id, const Asked& asked, std::span<const Row> own, std::span<Aggregated> out);
 
  private:

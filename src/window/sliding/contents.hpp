@@ -8,7 +8,6 @@
 #include "window/sliding/frequencies.hpp"
 #include "window/sliding/ranked_values.hpp"
 
-#include <map>
 #include <optional>
 
 namespace featlib {
