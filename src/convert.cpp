@@ -246,7 +246,7 @@ Refusal accept(const Field& field, const Cell& cell, TextPool& pool, Slot& out) 
     case Cell::Kind::null: return Refusal::none;
     case Cell::Kind::text:
       if (field.any_key) return text_slot(cell.text, pool, out, Held::text);
-      return field.type == Type::string || field.type == Type::category ? text_slot(cell.text, pool, out) : Refusal::wrong_type;
+      return is_text(field) ? text_slot(cell.text, pool, out) : Refusal::wrong_type;
     case Cell::Kind::real: return field.type == Type::float64 ? real_slot(field, cell.real, out) : Refusal::wrong_type;
     case Cell::Kind::integer:
       if (field.any_key || field.type == Type::int64 || field.type == Type::decimal) return integer_slot(cell.integer, out);

@@ -136,7 +136,7 @@ Instant Rows::gate_stamp(Row row, int field, Instant known) const noexcept {
 std::strong_ordering Rows::compare_slots(Slot a, Slot b, Type type) const {
   if (a.held != b.held) return a.held <=> b.held;
   if (a.is_null() || a.bits == b.bits) return std::strong_ordering::equal;
-  if (a.held == Held::text || type == Type::string || type == Type::category) return pool_->view(a.text()).compare(pool_->view(b.text())) <=> 0;
+  if (a.held == Held::text || is_text(type)) return pool_->view(a.text()).compare(pool_->view(b.text())) <=> 0;
   if (type == Type::float64) return a.real() < b.real() ? std::strong_ordering::less : std::strong_ordering::greater;
   return a.integer() <=> b.integer();
 }

@@ -7,8 +7,6 @@
 namespace featlib {
 namespace {
 
-bool is_text(Type type) { return type == Type::string || type == Type::category; }
-
 /// An int64 that a double holds exactly, or nothing.
 std::optional<std::int64_t> whole(double value) {
   if (!(value >= -0x1p63 && value < 0x1p63) || std::trunc(value) != value) return std::nullopt;

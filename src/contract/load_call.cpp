@@ -14,8 +14,6 @@ namespace {
 constexpr std::int64_t most_lag = 100'000, most_listed = 1'000;
 constexpr int most_quantile_digits = 9;
 
-bool is_text(Type type) { return type == Type::string || type == Type::category; }
-
 /// Aggregates of rows, whatever their columns hold: they take no column.
 bool by_rows(AggregateKind kind) {
   return kind == AggregateKind::count || kind == AggregateKind::time_since_last || kind == AggregateKind::time_since_first || kind == AggregateKind::mean_gap;

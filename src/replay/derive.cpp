@@ -12,8 +12,6 @@ namespace {
 
 using expressions::ColumnExpression;
 
-bool is_text(Type type) { return type == Type::string || type == Type::category; }
-
 /// One thread's work: a block of decisions after the other, feature by feature where all is plain, else row by row
 /// (VectorBuilder::derive).
 class Derivation {

@@ -189,7 +189,7 @@ std::optional<Take> Program::taken(const WindowStep& window) {
     default: return std::nullopt;
   }
   const bool compares = take.kind == Take::Kind::least || take.kind == Take::Kind::greatest;
-  if (compares && (a.argument_type == Type::string || a.argument_type == Type::category)) return std::nullopt;
+  if (compares && is_text(a.argument_type)) return std::nullopt;
   if (a.kind == AggregateKind::lag) take.nth = a.k;
   const auto range = ranged(window, take.kind == Take::Kind::count || take.kind == Take::Kind::newest_row);
   if (!range) return std::nullopt;

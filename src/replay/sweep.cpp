@@ -55,8 +55,6 @@ void show(const FeatureValue* shown, const Cause* causes, std::size_t n, std::ui
   }
 }
 
-bool is_text(Type type) { return type == Type::string || type == Type::category; }
-
 /// RangeState::own of a request that counts with a null.
 constexpr std::uint8_t own_is_null = 2;
 
@@ -489,7 +487,7 @@ void Sweep::slide(std::size_t n) {
       for (const std::size_t w : group.windows) slid_[w][i] = false;
       if (may_be_mixed_ && state.mixed[i]) continue;
       const Asked asked = ask(at);
-      const Positions positions{std::min(state.first[i], state.last[i]), state.last[i]};
+      const Positions positions{state.first[i], state.last[i]};
       const auto first = static_cast<SlidingWindow::Key>(positions.first), last = static_cast<SlidingWindow::Key>(positions.last);
       if (!sliding_[g].worth_moving(first, last, rows_between)) continue;
       const auto as_window = [&](std::size_t w) { return window::Window{in_.step, *program_.windows[w].step, view, asked, positions}; };

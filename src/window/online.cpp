@@ -24,7 +24,7 @@ bool summed(const WindowStep& step, const Rows& rows) {
     case AggregateKind::count_if: case AggregateKind::sum: case AggregateKind::mean:
     case AggregateKind::min: case AggregateKind::max: case AggregateKind::range:
     case AggregateKind::std: case AggregateKind::var: case AggregateKind::skew: case AggregateKind::kurtosis:
-      return a.argument_type != Type::string && a.argument_type != Type::category;
+      return !is_text(a.argument_type);
     default: return false;
   }
 }

@@ -24,7 +24,7 @@ namespace featlib {
 enum class Correction : std::uint8_t { none = 0, replace, retract };
 
 /// Whether a slot of the field is the id of a text, whose reference somebody holds.
-inline bool is_text(const Field& field) noexcept { return field.type == Type::string || field.type == Type::category; }
+inline bool is_text(const Field& field) noexcept { return is_text(field.type); }
 inline bool holds_text(const Field& field, Slot slot) noexcept { return slot.held == Held::text || (slot.held == Held::value && is_text(field)); }
 
 /// Dense ids for the keys of one entity; a key is the tuple of its columns' slots, whose types the contract fixes.

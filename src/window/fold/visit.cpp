@@ -3,12 +3,6 @@
 #include "window/json_text.hpp"
 
 namespace featlib::window {
-namespace {
-
-bool is_text(Type type) { return type == Type::string || type == Type::category; }
-
-}  // namespace
-
 Positions session(const Window& w) {
   Positions run{w.positions.last, w.positions.last};
   Instant stop = minus(w.asked.as_of, w.step.span.head);

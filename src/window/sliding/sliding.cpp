@@ -37,7 +37,7 @@ std::vector<SlidingGroup> sliding_groups(const TimelineStep& step, const Rows& r
       return g.of_rows == *of_rows && g.step->span == window.span && same(a.where, a.where_fields, b.where, b.where_fields) &&
              (*of_rows || (a.argument_type == b.argument_type && same(a.argument, a.argument_fields, b.argument, b.argument_fields)));
     });
-    if (group == out.end()) group = out.insert(out.end(), {&window, *of_rows, !*of_rows && (a.argument_type == Type::string || a.argument_type == Type::category), {}, {}});
+    if (group == out.end()) group = out.insert(out.end(), {&window, *of_rows, !*of_rows && is_text(a.argument_type), {}, {}});
     group->needed.add(a);
     group->windows.push_back(w);
   }
