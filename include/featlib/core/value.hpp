@@ -8,9 +8,9 @@ namespace featlib {
 
 /// What a column, request field or feature holds. `decimal` is stored as an integer of its smallest unit.
 enum class Type : std::uint8_t { boolean, int64, float64, decimal, string, category, timestamp };
+
 /// Whether values of the type are ids of texts.
 constexpr bool is_text(Type type) noexcept { return type == Type::string || type == Type::category; }
-
 
 /// The contract's spelling: "bool", "int64", "float64", "decimal", "string", "category", "timestamp".
 std::string_view to_string(Type type);

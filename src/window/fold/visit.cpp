@@ -3,6 +3,7 @@
 #include "window/json_text.hpp"
 
 namespace featlib::window {
+
 Positions session(const Window& w) {
   Positions run{w.positions.last, w.positions.last};
   Instant stop = minus(w.asked.as_of, w.step.span.head);
